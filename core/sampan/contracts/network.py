@@ -1,0 +1,83 @@
+"""Connect containers.
+
+The story
+---------
+A *network* is a record that names a driver; the driver gives it meaning. A *sandbox* is a network namespace,
+bound to a file, that the engine makes for a container before its first process exists. An *endpoint* is the
+container's connection to a network::
+
+    network = driver.create(network)                       # fills in what the user left open: subnet, gateway
+    endpoint = driver.connect(network, sandbox, request)   # an interface in the sandbox, with an address
+    …                                                      # the container runs
+    driver.disconnect(network, endpoint.…)                 # its address can be given to another
+    driver.remove(network)
+
+The engine writes /etc/hosts and /etc/resolv.conf from the endpoint; the runtime brings the loopback interface up.
+
+The rules
+---------
+``disconnect`` and ``remove`` succeed when the thing is gone already: after a kill or a reboot the engine calls
+them for whatever ``endpoints`` shows and no container owns. The sandbox may have vanished by then. What the host
+loses in a reboot (a bridge, NAT rules) is put back by the next ``connect``. Methods may be called from several
+processes at once, and no address is ever given out twice at the same time.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import ClassVar
+
+import msgspec
+
+from sampan.model.network import Endpoint, EndpointRequest, Network
+
+
+class NetworkCapabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What the engine may count on.
+
+    ``sandboxed``: containers get a network namespace of their own; otherwise they share the host's and
+    ``connect`` is called with no sandbox. ``addressed``: endpoints have addresses, and containers on one network
+    reach each other. ``configurable``: users may create networks of this driver.
+    """
+
+    sandboxed: bool = True
+    addressed: bool = False
+    configurable: bool = False
+
+
+class NetworkDriver(ABC):
+    """A way for containers to reach each other and the world. The module's documentation is the contract."""
+
+    capabilities: ClassVar[NetworkCapabilities] = NetworkCapabilities()
+
+    @abstractmethod
+    def create(self, network: Network) -> Network:
+        """Check a network's settings and return it with the open ones filled in.
+
+        Raises InvalidInput on settings it does not take, Conflict when they collide with another network.
+        """
+
+    @abstractmethod
+    def remove(self, network: Network) -> None:
+        """Undo all that the network put on the host. Raises Conflict while it has endpoints."""
+
+    @abstractmethod
+    def connect(self, network: Network, sandbox: str | None, request: EndpointRequest) -> Endpoint:
+        """Connect the namespace bound at the path ``sandbox`` to the network.
+
+        On failure nothing of the attempt remains. Raises Conflict when an address asked for is taken,
+        Unavailable when the subnet is exhausted, Unsupported when the kernel lacks a feature.
+        """
+
+    @abstractmethod
+    def disconnect(self, network: Network, container: str) -> None:
+        """Undo ``connect`` for the container with this id, whatever is left of it."""
+
+    @abstractmethod
+    def endpoints(self, network: Network) -> Iterator[str]:
+        """Yield the id of every container the driver holds anything for on this network."""
+
+    def close(self) -> None:
+        """Let go of what the driver holds open."""
+        return

@@ -1,0 +1,1 @@
+"""The hooks plugins implement: signatures and docstrings only."""

@@ -1,0 +1,1 @@
+"""Values the rooms exchange: frozen, typed, without behaviour that touches the system."""

@@ -1,0 +1,150 @@
+"""Describe containers: what was asked for (ContainerSpec), and what became of it (Container)."""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+from sampan.model.digest import Digest
+from sampan.model.network import Endpoint
+
+
+class Status(enum.StrEnum):
+    """The states ``ps`` shows. CREATING and REMOVING exist so that a killed command can be undone."""
+
+    CREATING = "creating"
+    CREATED = "created"
+    RUNNING = "running"
+    PAUSED = "paused"
+    RESTARTING = "restarting"
+    EXITED = "exited"
+    REMOVING = "removing"
+    DEAD = "dead"
+
+
+class Volume(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One ``-v``, ``--mount`` or ``--tmpfs``. ``kind`` is ``bind``, ``volume`` or ``tmpfs``."""
+
+    kind: str
+    target: str
+    source: str = ""
+    read_only: bool = False
+    options: tuple[str, ...] = ()
+    create_source: bool = False
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Resource limits. Sizes in bytes, CPU time in microseconds per period; 0 means no limit."""
+
+    memory: int = 0
+    memory_swap: int = 0
+    memory_reservation: int = 0
+    cpu_quota: int = 0
+    cpu_period: int = 0
+    cpu_shares: int = 0
+    cpuset_cpus: str = ""
+    cpuset_mems: str = ""
+    pids: int = 0
+
+
+class Ulimit(msgspec.Struct, frozen=True):
+    """A resource limit of setrlimit(2); -1 is unlimited."""
+
+    name: str
+    soft: int
+    hard: int
+
+
+class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a user asks a container to be. None and empty mean: as the image says, or Docker's default.
+
+    ``entrypoint`` None keeps the image's; an empty tuple clears it. ``init`` runs a minimal process 1.
+    """
+
+    image: str
+    command: tuple[str, ...] = ()
+    entrypoint: tuple[str, ...] | None = None
+    name: str = ""
+    env: tuple[str, ...] = ()
+    user: str = ""
+    workdir: str = ""
+    hostname: str = ""
+    domainname: str = ""
+    labels: dict[str, str] = {}
+    volumes: tuple[Volume, ...] = ()
+    network: str = ""
+    network_aliases: tuple[str, ...] = ()
+    address: str = ""
+    mac: str = ""
+    dns: tuple[str, ...] = ()
+    dns_search: tuple[str, ...] = ()
+    dns_options: tuple[str, ...] = ()
+    extra_hosts: tuple[str, ...] = ()
+    terminal: bool = False
+    open_stdin: bool = False
+    stdin_once: bool = False
+    auto_remove: bool = False
+    read_only: bool = False
+    privileged: bool = False
+    cap_add: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ()
+    security_options: tuple[str, ...] = ()
+    group_add: tuple[str, ...] = ()
+    limits: Limits = Limits()
+    ulimits: tuple[Ulimit, ...] = ()
+    shm_size: int = 0
+    sysctls: dict[str, str] = {}
+    devices: tuple[str, ...] = ()
+    init: bool = False
+    stop_signal: str = ""
+    stop_timeout: int | None = None
+    platform: str = ""
+    runtime: str = ""
+    storage_driver: str = ""
+    log_driver: str = ""
+    log_options: dict[str, str] = {}
+    pid_mode: str = ""
+    ipc_mode: str = ""
+    uts_mode: str = ""
+    cgroup_mode: str = ""
+    annotations: dict[str, str] = {}
+
+
+class Container(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A container on record. Times are seconds since the epoch, 0 where the moment has not come.
+
+    ``path`` and ``args`` are the resolved command; ``storage_driver``, ``runtime`` and ``log_driver`` name what it
+    was made with, which outranks later preference. ``pid`` is the first process as the host sees it.
+    """
+
+    id: str
+    name: str
+    image_id: Digest
+    spec: ContainerSpec
+    path: str
+    created: float
+    storage_driver: str
+    runtime: str
+    log_driver: str
+    network_driver: str
+    args: tuple[str, ...] = ()
+    status: Status = Status.CREATED
+    pid: int = 0
+    started: float = 0.0
+    finished: float = 0.0
+    exit_code: int = 0
+    error: str = ""
+    oom_killed: bool = False
+    restarts: int = 0
+    endpoints: tuple[Endpoint, ...] = ()
+
+    @property
+    def short_id(self) -> str:
+        """The first twelve digits, as ``ps`` shows them."""
+        return self.id[:12]
+
+    @property
+    def alive(self) -> bool:
+        """Whether its first process should exist."""
+        return self.status in (Status.RUNNING, Status.PAUSED)

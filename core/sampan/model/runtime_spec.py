@@ -1,0 +1,243 @@
+"""The OCI runtime-spec documents a bundle's ``config.json`` is made of (runtime-spec v1.1, config.md, config-linux.md).
+
+Unlike the other models these are mutable: extensions amend a container's spec before it starts.
+Members Sampan neither writes nor reads are left out; a runtime ignores what it does not know.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+VERSION = "1.0.2"
+
+
+class _Document(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True):
+    """A JSON object of the specification: camelCase members, defaults left out."""
+
+
+class User(_Document):
+    """Whom the process runs as, in the container's user namespace."""
+
+    uid: int = 0
+    gid: int = 0
+    umask: int | None = None
+    additional_gids: list[int] = []
+
+
+class ConsoleSize(_Document):
+    """The terminal's size in characters."""
+
+    height: int
+    width: int
+
+
+class Capabilities(_Document):
+    """The five capability sets of capabilities(7), by CAP_ name."""
+
+    bounding: list[str] = []
+    effective: list[str] = []
+    inheritable: list[str] = []
+    permitted: list[str] = []
+    ambient: list[str] = []
+
+
+class Rlimit(_Document):
+    """One resource limit; ``type`` is the RLIMIT_ name."""
+
+    type: str
+    soft: int
+    hard: int
+
+
+class Process(_Document):
+    """A process of the container: its first, or one that joins by exec."""
+
+    args: list[str]
+    cwd: str = "/"
+    terminal: bool = False
+    console_size: ConsoleSize | None = None
+    user: User = msgspec.field(default_factory=User)
+    env: list[str] = []
+    capabilities: Capabilities | None = None
+    rlimits: list[Rlimit] = []
+    no_new_privileges: bool = False
+    apparmor_profile: str = ""
+    oom_score_adj: int | None = None
+    selinux_label: str = ""
+
+
+class Root(_Document):
+    """Where the root file system is, relative to the bundle or absolute."""
+
+    path: str
+    readonly: bool = False
+
+
+class Mount(_Document):
+    """A mount inside the container, in order."""
+
+    destination: str
+    type: str = ""
+    source: str = ""
+    options: list[str] = []
+
+
+class Namespace(_Document):
+    """A namespace to create, or to join when ``path`` names one."""
+
+    type: str
+    path: str = ""
+
+
+class IDMapping(_Document, rename={"container_id": "containerID", "host_id": "hostID"}):
+    """A range of ids of a user namespace."""
+
+    container_id: int
+    host_id: int
+    size: int
+
+
+class Device(_Document):
+    """A device node to make in the container."""
+
+    type: str
+    path: str
+    major: int = 0
+    minor: int = 0
+    file_mode: int | None = None
+    uid: int | None = None
+    gid: int | None = None
+
+
+class DeviceRule(_Document):
+    """A rule of the device cgroup, in order of application."""
+
+    allow: bool
+    type: str = ""
+    major: int | None = None
+    minor: int | None = None
+    access: str = ""
+
+
+class Memory(_Document):
+    """Memory limits in bytes."""
+
+    limit: int | None = None
+    reservation: int | None = None
+    swap: int | None = None
+    swappiness: int | None = None
+    disable_oom_killer: bool | None = msgspec.field(default=None, name="disableOOMKiller")
+
+
+class CPU(_Document):
+    """CPU limits; times in microseconds."""
+
+    shares: int | None = None
+    quota: int | None = None
+    period: int | None = None
+    realtime_runtime: int | None = None
+    realtime_period: int | None = None
+    cpus: str = ""
+    mems: str = ""
+
+
+class Pids(_Document):
+    """The most processes and threads."""
+
+    limit: int
+
+
+class BlockIO(_Document):
+    """Block device weights."""
+
+    weight: int | None = None
+
+
+class Resources(_Document):
+    """What the container's cgroup allows."""
+
+    devices: list[DeviceRule] = []
+    memory: Memory | None = None
+    cpu: CPU | None = None
+    pids: Pids | None = None
+    block_io: BlockIO | None = msgspec.field(default=None, name="blockIO")
+    unified: dict[str, str] = {}
+
+
+class SyscallArg(_Document):
+    """A condition on a system call's argument."""
+
+    index: int
+    value: int
+    op: str
+    value_two: int = 0
+
+
+class Syscall(_Document):
+    """What happens to the named system calls."""
+
+    names: list[str]
+    action: str
+    errno_ret: int | None = None
+    args: list[SyscallArg] = []
+
+
+class Seccomp(_Document):
+    """A system call filter."""
+
+    default_action: str
+    default_errno_ret: int | None = None
+    architectures: list[str] = []
+    flags: list[str] = []
+    syscalls: list[Syscall] = []
+
+
+class Linux(_Document):
+    """The part that is Linux's."""
+
+    namespaces: list[Namespace] = []
+    uid_mappings: list[IDMapping] = []
+    gid_mappings: list[IDMapping] = []
+    devices: list[Device] = []
+    cgroups_path: str = ""
+    resources: Resources | None = None
+    rootfs_propagation: str = ""
+    seccomp: Seccomp | None = None
+    sysctl: dict[str, str] = {}
+    masked_paths: list[str] = []
+    readonly_paths: list[str] = []
+    mount_label: str = ""
+
+
+class Hook(_Document):
+    """A program run at a point of the life cycle; ``timeout`` in seconds."""
+
+    path: str
+    args: list[str] = []
+    env: list[str] = []
+    timeout: int | None = None
+
+
+class Hooks(_Document):
+    """The programs run around the container's life."""
+
+    prestart: list[Hook] = []
+    create_runtime: list[Hook] = []
+    create_container: list[Hook] = []
+    start_container: list[Hook] = []
+    poststart: list[Hook] = []
+    poststop: list[Hook] = []
+
+
+class Spec(_Document):
+    """A whole ``config.json``."""
+
+    oci_version: str = VERSION
+    process: Process | None = None
+    root: Root | None = None
+    hostname: str = ""
+    domainname: str = ""
+    mounts: list[Mount] = []
+    linux: Linux | None = None
+    hooks: Hooks | None = None
+    annotations: dict[str, str] = {}
