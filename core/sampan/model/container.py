@@ -115,7 +115,8 @@ class Container(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A container on record. Times are seconds since the epoch, 0 where the moment has not come.
 
     ``path`` and ``args`` are the resolved command; ``storage_driver``, ``runtime`` and ``log_driver`` name what it
-    was made with, which outranks later preference. ``pid`` is the first process as the host sees it.
+    was made with, which outranks later preference. ``pid`` is the first process as the host sees it; ``monitor`` is the
+    token of the process that looks after it while it runs (see ``sampan.store.owner``).
     """
 
     id: str
@@ -136,6 +137,7 @@ class Container(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     exit_code: int = 0
     error: str = ""
     oom_killed: bool = False
+    monitor: str = ""
     restarts: int = 0
     endpoints: tuple[Endpoint, ...] = ()
 

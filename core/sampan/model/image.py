@@ -111,3 +111,23 @@ def decode(content: bytes, kind: type[_T], what: str) -> _T:
         return msgspec.json.decode(content, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Corrupt(f"{what} is not valid: {error}") from error
+
+
+class Image(msgspec.Struct, frozen=True, kw_only=True):
+    """An image in the store. ``id`` is the digest of its configuration; ``size`` the bytes its layers unpack to.
+
+    ``created`` is the configuration's word, ``stored`` when it came here, both in seconds since the epoch.
+    """
+
+    id: Digest
+    manifest: Digest
+    created: float
+    size: int
+    stored: float
+    tags: tuple[str, ...] = ()
+    digests: tuple[str, ...] = ()
+
+    @property
+    def short_id(self) -> str:
+        """The first twelve hexadecimal digits, as ``images`` shows them."""
+        return self.id.partition(":")[2][:12]

@@ -1,0 +1,268 @@
+"""Hold what every verb needs: settings, plugins, the store, and drivers opened once.
+
+Each public method is a thin door to the module of its verb, which is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from sampan.config import Settings
+from sampan.engine.progress import Report, silent
+from sampan.errors import Unsupported
+from sampan.store.layout import Layout
+from sampan.store.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, BinaryIO
+
+    from sampan.contracts.log import Entry
+    from sampan.contracts.network import NetworkDriver
+    from sampan.contracts.runtime import Runtime, Stdio
+    from sampan.contracts.storage import StorageDriver
+    from sampan.engine.attach import Attachment
+    from sampan.engine.exec_ import Execution, ExecRequest
+    from sampan.model.container import Container, ContainerSpec
+    from sampan.model.image import Image
+    from sampan.plugin.manager import Plugins
+
+
+class Engine:
+    """A container engine on one root. A context manager; not to be carried across a fork.
+
+    >>> with Engine() as engine:
+    ...     image = engine.pull("busybox")
+    ...     container = engine.create(ContainerSpec(image="busybox", command=("echo", "hello")))
+    ...     engine.start(container.id)
+    """
+
+    def __init__(self, settings: Settings | None = None, plugins: Plugins | None = None) -> None:
+        self.settings = settings or Settings()
+        self._plugins = plugins
+        self.layout = Layout(self.settings.root, self.settings.run_root)
+        self._store: Store | None = None
+        self._storage: dict[str, StorageDriver] = {}
+        self._networks: dict[str, NetworkDriver] = {}
+        self._runtimes: dict[str, Runtime] = {}
+
+    # -- what the verbs stand on ------------------------------------------------------------------
+
+    @property
+    def plugins(self) -> Plugins:
+        """The plugins these settings choose from."""
+        if self._plugins is None:
+            from sampan.plugin.manager import Plugins
+
+            self._plugins = Plugins(self.settings)
+        return self._plugins
+
+    @property
+    def store(self) -> Store:
+        """The state; opening it first undoes what killed commands left half done."""
+        if self._store is None:
+            self._store = Store(self.layout)
+            from sampan.engine import recovery
+
+            recovery.sweep(self)
+        return self._store
+
+    def storage(self, name: str = "") -> StorageDriver:
+        """Return the named storage driver, or the first preferred one that works here."""
+        if name:
+            return self._open_storage(name)
+        reasons = []
+        for candidate in self.settings.storage:
+            try:
+                return self._open_storage(candidate)
+            except Unsupported as error:
+                reasons.append(f"{candidate}: {error}")
+        raise Unsupported("no storage driver works here: " + "; ".join(reasons))
+
+    def storage_name(self) -> str:
+        """Return the name of the storage driver new containers get."""
+        driver = self.storage()
+        return next(name for name, opened in self._storage.items() if opened is driver)
+
+    def _open_storage(self, name: str) -> StorageDriver:
+        if name not in self._storage:
+            self._storage[name] = self.plugins.open_storage(name, self.layout.storage(name))
+        return self._storage[name]
+
+    def network(self, name: str) -> NetworkDriver:
+        """Return the named network driver."""
+        if name not in self._networks:
+            self._networks[name] = self.plugins.open_network(
+                name, self.layout.network(name), self.layout.network_run(name)
+            )
+        return self._networks[name]
+
+    def runtime(self, name: str) -> Runtime:
+        """Return the named runtime."""
+        if name not in self._runtimes:
+            self._runtimes[name] = self.plugins.open_runtime(name, self.layout.runtime(name))
+        return self._runtimes[name]
+
+    def disown(self) -> None:
+        """Forget what a fork must not share (the database, open drivers); they are opened anew when next used."""
+        self._store = None
+        self._storage, self._networks, self._runtimes = {}, {}, {}
+
+    def close(self) -> None:
+        """Close drivers and store."""
+        for driver in (*self._storage.values(), *self._networks.values(), *self._runtimes.values()):
+            driver.close()
+        if self._store is not None:
+            self._store.close()
+        self.disown()
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # -- images -----------------------------------------------------------------------------------
+
+    def pull(self, reference: str, *, platform: str = "", report: Report = silent) -> Image:
+        """Fetch an image from its registry and unpack it; ``platform`` as ``os/arch[/variant]``."""
+        from sampan.engine import pull
+
+        return pull.pull(self, reference, platform=platform, report=report)
+
+    def images(self) -> list[Image]:
+        """Return every image, the newest first."""
+        return self.store.images.all()
+
+    def image(self, text: str) -> Image:
+        """Return the image with this name, digest or (shortened) id. Raises NotFound."""
+        return self.store.images.find(text)
+
+    def remove_image(self, text: str, *, force: bool = False) -> list[str]:
+        """Remove a name, or the image itself with its last name; return Docker's Untagged and Deleted lines."""
+        from sampan.engine import remove_image
+
+        return remove_image.remove_image(self, text, force=force)
+
+    def import_image(
+        self,
+        source: BinaryIO,
+        reference: str = "",
+        *,
+        message: str = "",
+        changes: tuple[str, ...] = (),
+        platform: str = "",
+        report: Report = silent,
+    ) -> Image:
+        """Make an image of one layer from a snapshot of a root file system."""
+        from sampan.engine import import_image
+
+        return import_image.import_image(
+            self, source, reference, message=message, changes=changes, platform=platform, report=report
+        )
+
+    def export(self, container: str, out: BinaryIO) -> None:
+        """Write a container's root file system to ``out`` as a snapshot."""
+        from sampan.engine import export
+
+        export.export(self, container, out)
+
+    # -- containers -------------------------------------------------------------------------------
+
+    def create(self, spec: ContainerSpec) -> Container:
+        """Put a container on record, with its writable layer. Raises NotFound when the image is not here."""
+        from sampan.engine import create
+
+        return create.create(self, spec)
+
+    def containers(self, *, all: bool = False) -> list[Container]:
+        """Return the running containers, or all of them, the newest first."""
+        from sampan.engine import recovery
+
+        recovery.reconcile(self)
+        found = self.store.containers.all()
+        return found if all else [container for container in found if container.alive]
+
+    def container(self, text: str) -> Container:
+        """Return the container with this name or (shortened) id. Raises NotFound."""
+        from sampan.engine import recovery
+
+        return recovery.truth(self, self.store.containers.find(text))
+
+    def start(self, container: str, *, attach: bool = False) -> Attachment | None:
+        """Run a created or exited container under a monitor of its own; running already: nothing to do.
+
+        With ``attach`` its streams are returned, connected before its first process begins. Raises CommandNotFound,
+        CommandNotExecutable and whatever else keeps it from starting; then it is as it was.
+        """
+        from sampan.engine import start
+
+        return start.start(self, container, attach=attach)
+
+    def attach(self, container: str) -> Attachment:
+        """Connect to the streams of a running container. Raises Conflict unless it runs."""
+        from sampan.engine import attach
+
+        return attach.attach(self, container)
+
+    def exec(self, container: str, request: ExecRequest, stdio: Stdio) -> Execution:
+        """Run another process in a running container. Makes the calling process a child subreaper."""
+        from sampan.engine import exec_
+
+        return exec_.exec_(self, container, request, stdio)
+
+    def stop(self, container: str, *, timeout: int | None = None, signal: str = "") -> None:
+        """Ask the container to end, by its stop signal or ``signal``; kill it after ``timeout`` seconds.
+
+        None means the container's own time, ten seconds if it has none; -1 means wait for ever.
+        """
+        from sampan.engine import stop
+
+        stop.stop(self, container, timeout=timeout, signal=signal)
+
+    def kill(self, container: str, signal: str = "KILL") -> None:
+        """Send a signal, by name or number, to a running container's first process."""
+        from sampan.engine import stop
+
+        stop.kill(self, container, signal)
+
+    def wait(self, container: str) -> int:
+        """Wait until a container is not running; return its exit code."""
+        from sampan.engine import stop
+
+        return stop.wait(self, container)
+
+    def remove(self, container: str, *, force: bool = False) -> None:
+        """Remove a container that does not run, or with ``force`` one that is killed first."""
+        from sampan.engine import remove
+
+        remove.remove(self, container, force=force)
+
+    def logs(
+        self, container: str, *, follow: bool = False, since: float = 0.0, until: float = 0.0, tail: int = -1
+    ) -> Iterator[Entry]:
+        """Yield what a container printed; with ``follow`` until it ends. Times in seconds since the epoch."""
+        from sampan.engine import logs
+
+        return logs.logs(self, container, follow=follow, since=since, until=until, tail=tail)
+
+    def inspect_container(self, text: str) -> dict[str, Any]:
+        """Return what Docker's ``inspect`` shows of a container."""
+        from sampan.engine import inspect_container
+
+        return inspect_container.inspect_container(self, text)
+
+    def inspect_image(self, text: str) -> dict[str, Any]:
+        """Return what Docker's ``inspect`` shows of an image."""
+        from sampan.engine import inspect_image
+
+        return inspect_image.inspect_image(self, text)
+
+    def info(self) -> dict[str, Any]:
+        """Return what Docker's ``info`` shows: counts, drivers, the machine."""
+        from sampan.engine import info
+
+        return info.info(self)

@@ -1,0 +1,121 @@
+"""Keep content in files named by its digest, whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from sampan.errors import Corrupt, NotFound, OutOfSpace
+from sampan.model import digest as digests
+from sampan.model.descriptor import Descriptor
+from sampan.model.digest import Digest
+from sampan.store.layout import Layout
+
+
+class Blobs:
+    """The content store. A file under its final name is complete and was checked."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+
+    def path(self, digest: Digest) -> str:
+        """Return where the blob is, or would be."""
+        return self._layout.blob(digest)
+
+    def has(self, digest: Digest) -> bool:
+        """Tell whether the blob is here."""
+        return os.path.exists(self.path(digest))
+
+    def size(self, digest: Digest) -> int:
+        """Return a blob's size in bytes. Raises NotFound."""
+        try:
+            return os.stat(self.path(digest)).st_size
+        except FileNotFoundError as error:
+            raise NotFound(f"no such blob: {digest}") from error
+
+    def read(self, digest: Digest) -> bytes:
+        """Return a blob's content. Raises NotFound."""
+        with self.open(digest) as file:
+            return file.read()
+
+    def open(self, digest: Digest) -> BinaryIO:
+        """Open a blob for reading. Raises NotFound."""
+        try:
+            return open(self.path(digest), "rb")
+        except FileNotFoundError as error:
+            raise NotFound(f"no such blob: {digest}") from error
+
+    def put(self, content: bytes) -> Digest:
+        """Store content; return its digest."""
+        digest = digests.of(content)
+        if not self.has(digest):
+            descriptor = Descriptor("", digest, len(content))
+            for _ in self.ingest(descriptor, [content]):
+                pass
+        return digest
+
+    def ingest(self, descriptor: Descriptor, chunks: Iterable[bytes]) -> Iterator[int]:
+        """Store a blob from its chunks, yielding the size of each as it is kept.
+
+        Raises Corrupt when digest or size are not the descriptor's, OutOfSpace when the disk is full; then
+        nothing is kept.
+        """
+        hasher = digests.hasher(descriptor.digest)
+        size = 0
+        with self.temporary() as (file, path):
+            for chunk in chunks:
+                size += len(chunk)
+                if size > descriptor.size:
+                    raise Corrupt(f"{descriptor.digest} is longer than the {descriptor.size} bytes promised")
+                hasher.update(chunk)
+                file.write(chunk)
+                yield len(chunk)
+            if size != descriptor.size:
+                raise Corrupt(f"{descriptor.digest} has {size} bytes instead of the {descriptor.size} promised")
+            if hasher.hexdigest() != digests.encoded(descriptor.digest):
+                raise Corrupt(f"content does not match its digest {descriptor.digest}")
+            file.flush()
+            os.rename(path, self.path(descriptor.digest))
+
+    @contextmanager
+    def temporary(self) -> Iterator[tuple[BinaryIO, str]]:
+        """Open a file that is gone on leaving unless it was renamed. Raises OutOfSpace when the disk is full."""
+        path = f"{self._layout.temporary}/{os.getpid()}-{os.urandom(8).hex()}"
+        try:
+            with open(path, "xb", buffering=1 << 20) as file:
+                try:
+                    yield file, path
+                except BaseException:
+                    # Its buffer must not be flushed to a full disk on closing.
+                    os.ftruncate(file.fileno(), 0)
+                    raise
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise OutOfSpace(f"no space left on the file system of {self._layout.root}") from error
+            raise
+        finally:
+            try:
+                os.unlink(path)
+            except FileNotFoundError:
+                pass
+
+    def adopt(self, path: str, digest: Digest) -> None:
+        """Take a complete file, whose digest the caller computed, under its final name."""
+        os.rename(path, self.path(digest))
+
+    def remove(self, digest: Digest) -> None:
+        """Remove a blob; gone already is fine."""
+        try:
+            os.unlink(self.path(digest))
+        except FileNotFoundError:
+            pass
+
+    def sweep(self) -> None:
+        """Remove temporary files whose process is gone."""
+        for name in os.listdir(self._layout.temporary):
+            pid = name.partition("-")[0]
+            if not pid.isdigit() or not os.path.exists(f"/proc/{pid}"):
+                os.unlink(f"{self._layout.temporary}/{name}")

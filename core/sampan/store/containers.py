@@ -1,0 +1,113 @@
+"""Record containers, and change their state only from a state that allows it."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+import msgspec
+
+from sampan.errors import AlreadyExists, Conflict, InvalidInput, NotFound
+from sampan.model.container import Container, Status
+from sampan.model.digest import Digest
+from sampan.store.database import Database
+
+_decoder = msgspec.json.Decoder(Container)
+_encode = msgspec.json.encode
+
+
+class Containers:
+    """The container records."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, container: Container) -> None:
+        """Record a new container. Raises AlreadyExists when its name is taken, NotFound when its image is gone."""
+        with self._database.transaction() as cursor:
+            row = cursor.execute("SELECT id FROM containers WHERE name = ?", (container.name,)).fetchone()
+            if row:
+                raise AlreadyExists(
+                    f'Conflict. The container name "/{container.name}" is already in use by container "{row[0]}". '
+                    "You have to remove (or rename) that container to be able to reuse that name."
+                )
+            if not cursor.execute("SELECT 1 FROM images WHERE id = ?", (container.image_id,)).fetchone():
+                raise NotFound(f"No such image: {container.spec.image}")
+            cursor.execute(
+                "INSERT INTO containers VALUES (?, ?, ?, ?, ?, ?)",
+                (container.id, container.name, container.image_id, container.status, container.created,
+                 _encode(container)),
+            )
+
+    def taken(self, name: str) -> bool:
+        """Tell whether a container has this name."""
+        return self._database.one("SELECT 1 FROM containers WHERE name = ?", name) is not None
+
+    def find(self, text: str) -> Container:
+        """Return the container with this id, name, or unique beginning of an id.
+
+        Raises NotFound, and InvalidInput when the beginning fits several.
+        """
+        query = "SELECT record FROM containers WHERE "
+        name = text.removeprefix("/")
+        row = self._database.one(query + "id = ? OR name = ? ORDER BY id = ? DESC", text, name, text)
+        if row is None and text and text.isalnum() and len(text) < 64:
+            rows = self._database.all(query + "id GLOB ? LIMIT 2", f"{text}*")
+            if len(rows) > 1:
+                raise InvalidInput(f"Multiple IDs found with provided prefix: {text}")
+            row = rows[0] if rows else None
+        if row is None:
+            raise NotFound(f"No such container: {text}")
+        return _decode(row[0])
+
+    def get(self, container: str) -> Container:
+        """Return a container by its whole id. Raises NotFound."""
+        row = self._database.one("SELECT record FROM containers WHERE id = ?", container)
+        if row is None:
+            raise NotFound(f"No such container: {container}")
+        return _decode(row[0])
+
+    def all(self) -> list[Container]:
+        """Return every container, the newest first."""
+        return [_decode(row[0]) for row in self._database.all("SELECT record FROM containers ORDER BY created DESC")]
+
+    def with_status(self, *statuses: Status) -> list[Container]:
+        """Return the containers in any of these states."""
+        marks = ", ".join("?" * len(statuses))
+        rows = self._database.all(f"SELECT record FROM containers WHERE status IN ({marks})", *statuses)
+        return [_decode(row[0]) for row in rows]
+
+    def using(self, image: Digest) -> list[Container]:
+        """Return the containers made from an image."""
+        return [_decode(row[0]) for row in self._database.all("SELECT record FROM containers WHERE image = ?", image)]
+
+    def update(self, container: str, *, expected: tuple[Status, ...] = (), **changes: Any) -> Container:
+        """Change fields of a record and return it; raises Conflict unless its state is an ``expected`` one."""
+        with self._database.transaction() as cursor:
+            return self.change(cursor, container, expected=expected, **changes)
+
+    def change(
+        self, cursor: sqlite3.Cursor, container: str, *, expected: tuple[Status, ...] = (), **changes: Any
+    ) -> Container:
+        """Do what ``update`` does, as part of a transaction."""
+        row = cursor.execute("SELECT record FROM containers WHERE id = ?", (container,)).fetchone()
+        if row is None:
+            raise NotFound(f"No such container: {container}")
+        record = _decode(row[0])
+        if expected and record.status not in expected:
+            raise Conflict(f"container {record.name} is {record.status}")
+        record = msgspec.structs.replace(record, **changes)
+        cursor.execute(
+            "UPDATE containers SET name = ?, status = ?, record = ? WHERE id = ?",
+            (record.name, record.status, _encode(record), container),
+        )
+        return record
+
+    def remove(self, cursor: sqlite3.Cursor, container: str) -> None:
+        """Remove a record."""
+        cursor.execute("DELETE FROM containers WHERE id = ?", (container,))
+
+
+def _decode(record: object) -> Container:
+    assert isinstance(record, bytes)
+    return _decoder.decode(record)

@@ -1,0 +1,125 @@
+"""Open the SQLite database: one schema, one layout version, short transactions.
+
+Write-ahead logging with ``synchronous = NORMAL`` loses no committed transaction to a killed process; a power cut may
+lose the last ones but never the order between them, and whatever they left on disk the next sweep finds.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sampan.errors import Corrupt, Denied, OutOfSpace, SampanError, Unavailable, Unsupported
+
+LAYOUT_VERSION = 1
+_BUSY_SECONDS = 30.0
+
+_SCHEMA = """
+CREATE TABLE images (
+    id TEXT PRIMARY KEY, manifest TEXT NOT NULL, created REAL NOT NULL, size INTEGER NOT NULL, stored REAL NOT NULL);
+CREATE TABLE tags (
+    repository TEXT NOT NULL, tag TEXT NOT NULL, image TEXT NOT NULL REFERENCES images ON DELETE CASCADE,
+    PRIMARY KEY (repository, tag));
+CREATE TABLE digests (
+    repository TEXT NOT NULL, digest TEXT NOT NULL, image TEXT NOT NULL REFERENCES images ON DELETE CASCADE,
+    PRIMARY KEY (repository, digest, image));
+CREATE TABLE image_blobs (
+    image TEXT NOT NULL REFERENCES images ON DELETE CASCADE, digest TEXT NOT NULL, PRIMARY KEY (image, digest));
+CREATE INDEX image_blobs_by_digest ON image_blobs (digest);
+CREATE TABLE image_layers (
+    image TEXT NOT NULL REFERENCES images ON DELETE CASCADE, chain TEXT NOT NULL, PRIMARY KEY (image, chain));
+CREATE INDEX image_layers_by_chain ON image_layers (chain);
+CREATE TABLE layers (
+    driver TEXT NOT NULL, chain TEXT NOT NULL, parent TEXT, diff_id TEXT NOT NULL, size INTEGER NOT NULL,
+    PRIMARY KEY (driver, chain));
+CREATE TABLE containers (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, image TEXT NOT NULL, status TEXT NOT NULL,
+    created REAL NOT NULL, record BLOB NOT NULL);
+CREATE INDEX containers_by_image ON containers (image);
+CREATE TABLE networks (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, record BLOB NOT NULL);
+CREATE TABLE journal (
+    step INTEGER PRIMARY KEY AUTOINCREMENT, operation TEXT NOT NULL, owner TEXT NOT NULL, action BLOB NOT NULL);
+CREATE TABLE leases (operation TEXT NOT NULL, owner TEXT NOT NULL, digest TEXT NOT NULL);
+CREATE INDEX leases_by_digest ON leases (digest);
+"""
+
+
+class Database:
+    """One connection. Not to be used across a fork: the child opens its own."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        with translated(path):
+            self._connection = sqlite3.connect(
+                path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            self._connection.execute("PRAGMA foreign_keys = ON")
+            self._migrate()
+
+    def _migrate(self) -> None:
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if version == LAYOUT_VERSION:
+            return
+        if version > LAYOUT_VERSION:
+            raise Unsupported(
+                f"the store at {self.path} has layout {version}; this Sampan knows {LAYOUT_VERSION}", "upgrade Sampan"
+            )
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        with self.transaction() as cursor:
+            # Asked again inside the transaction: two first commands may have come here together.
+            if cursor.execute("PRAGMA user_version").fetchone()[0] == 0:
+                for statement in _SCHEMA.split(";"):
+                    cursor.execute(statement)
+                cursor.execute(f"PRAGMA user_version = {LAYOUT_VERSION}")
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Cursor]:
+        """Hold the write lock; commit on leaving, roll back on an exception."""
+        with translated(self.path):
+            cursor = self._connection.cursor()
+            cursor.execute("BEGIN IMMEDIATE")
+            try:
+                yield cursor
+            except BaseException:
+                cursor.execute("ROLLBACK")
+                raise
+            cursor.execute("COMMIT")
+
+    def all(self, query: str, *values: object) -> list[tuple[object, ...]]:
+        """Return every row of a query."""
+        with translated(self.path):
+            return self._connection.execute(query, values).fetchall()
+
+    def one(self, query: str, *values: object) -> tuple[object, ...] | None:
+        """Return the first row of a query, or None."""
+        with translated(self.path):
+            row: tuple[object, ...] | None = self._connection.execute(query, values).fetchone()
+            return row
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+@contextmanager
+def translated(path: str) -> Iterator[None]:
+    """Turn SQLite's errors into ours, naming the file."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _translation(path, error) from error
+
+
+def _translation(path: str, error: sqlite3.Error) -> SampanError:
+    name = getattr(error, "sqlite_errorname", "")
+    if name.startswith("SQLITE_FULL"):
+        return OutOfSpace(f"no space left on the file system of {path}")
+    if name.startswith("SQLITE_BUSY"):
+        return Unavailable(f"the store at {path} is busy", "another command holds it; try again")
+    if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH")):
+        return Denied(f"cannot open the store at {path}: {error}", "run as root, or choose another --root")
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return Corrupt(f"the store at {path} is damaged: {error}")
+    return SampanError(f"the store at {path} failed: {error}")

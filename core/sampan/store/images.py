@@ -1,0 +1,157 @@
+"""Record images, what names them, and what they are made of."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+
+from sampan.errors import InvalidInput, NotFound
+from sampan.model import reference as references
+from sampan.model.digest import Digest, is_digest
+from sampan.model.image import Image
+from sampan.model.reference import Reference
+from sampan.store.database import Database
+
+_HEX = frozenset("0123456789abcdef")
+
+
+class Images:
+    """The image records. Names are canonical repositories; a record's ``tags`` and ``digests`` are canonical too."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(
+        self, cursor: sqlite3.Cursor, image: Image, blobs: Iterable[Digest], chains: Iterable[Digest]
+    ) -> None:
+        """Record an image with the blobs and layer chains it needs; known already: its manifest is updated."""
+        cursor.execute(
+            "INSERT INTO images VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET manifest = excluded.manifest",
+            (image.id, image.manifest, image.created, image.size, image.stored),
+        )
+        cursor.executemany("INSERT OR IGNORE INTO image_blobs VALUES (?, ?)", [(image.id, blob) for blob in blobs])
+        cursor.executemany("INSERT OR IGNORE INTO image_layers VALUES (?, ?)", [(image.id, chain) for chain in chains])
+
+    def tag(self, cursor: sqlite3.Cursor, reference: Reference, image: Digest) -> Digest | None:
+        """Make the reference's tag name the image; return the id of the image it named before, if another."""
+        row = cursor.execute(
+            "SELECT image FROM tags WHERE repository = ? AND tag = ?", (reference.repository, reference.tag)
+        ).fetchone()
+        cursor.execute("INSERT OR REPLACE INTO tags VALUES (?, ?, ?)", (reference.repository, reference.tag, image))
+        return Digest(row[0]) if row and row[0] != image else None
+
+    def note_digest(self, cursor: sqlite3.Cursor, repository: str, digest: Digest, image: Digest) -> None:
+        """Record that a repository knows the image by this manifest or index digest."""
+        cursor.execute("INSERT OR IGNORE INTO digests VALUES (?, ?, ?)", (repository, digest, image))
+
+    def untag(self, cursor: sqlite3.Cursor, reference: Reference) -> None:
+        """Remove one tag."""
+        cursor.execute(
+            "DELETE FROM tags WHERE repository = ? AND tag = ?", (reference.repository, reference.tag)
+        )
+
+    def forget_digest(self, cursor: sqlite3.Cursor, repository: str, digest: str, image: Digest) -> None:
+        """Remove one repository digest of an image."""
+        cursor.execute(
+            "DELETE FROM digests WHERE repository = ? AND digest = ? AND image = ?", (repository, digest, image)
+        )
+
+    def remove(self, cursor: sqlite3.Cursor, image: Digest) -> tuple[list[Digest], list[Digest]]:
+        """Remove an image's record; return the blobs and the chains that nothing refers to any more.
+
+        Whatever a running operation leases is not among them.
+        """
+        blobs = [Digest(row[0]) for row in cursor.execute("SELECT digest FROM image_blobs WHERE image = ?", (image,))]
+        chains = [Digest(row[0]) for row in cursor.execute("SELECT chain FROM image_layers WHERE image = ?", (image,))]
+        cursor.execute("DELETE FROM images WHERE id = ?", (image,))
+        return (
+            [blob for blob in blobs if not _used(cursor, "image_blobs", "digest", blob)],
+            [chain for chain in chains if not _used(cursor, "image_layers", "chain", chain)],
+        )
+
+    def get(self, image: Digest) -> Image:
+        """Return an image by its whole id. Raises NotFound."""
+        rows = list(self._select("WHERE id = ?", image))
+        if not rows:
+            raise NotFound(f"No such image: {image}")
+        return rows[0]
+
+    def all(self) -> list[Image]:
+        """Return every image, the newest first."""
+        return list(self._select("ORDER BY created DESC, id"))
+
+    def find(self, text: str) -> Image:
+        """Return the image that a name, a digest, or a whole or shortened id means, as Docker decides it.
+
+        A name wins over an id that looks the same. Raises NotFound; InvalidInput when a short id is
+        ambiguous or the text can be neither.
+        """
+        by_id = self._by_id(text)
+        if is_digest(text) and by_id:
+            return by_id[0]
+        try:
+            named = self.resolve(references.parse(text))
+        except InvalidInput:
+            if not by_id:
+                raise
+            named = None
+        if named is not None:
+            return self.get(named)
+        if len(by_id) > 1:
+            raise InvalidInput(f"ambiguous image id prefix {text!r}", "give more digits")
+        if by_id:
+            return by_id[0]
+        raise NotFound(f"No such image: {_shown(text)}")
+
+    def resolve(self, reference: Reference) -> Digest | None:
+        """Return the id of the image a parsed reference names here, or None."""
+        if reference.digest:
+            row = self._database.one(
+                "SELECT image FROM digests WHERE repository = ? AND digest = ?", reference.repository, reference.digest
+            )
+        else:
+            row = self._database.one(
+                "SELECT image FROM tags WHERE repository = ? AND tag = ?", reference.repository, reference.version
+            )
+        return Digest(str(row[0])) if row else None
+
+    def _by_id(self, text: str) -> list[Image]:
+        prefix = text.removeprefix("sha256:")
+        if not prefix or len(prefix) > 64 or not _HEX.issuperset(prefix):
+            return []
+        return list(self._select("WHERE id GLOB ? LIMIT 2", f"sha256:{prefix}*"))
+
+    def _select(self, clause: str, *values: object) -> Iterator[Image]:
+        rows = self._database.all(f"SELECT id, manifest, created, size, stored FROM images {clause}", *values)
+        tags, digests = self._names("tags", "tag", ":"), self._names("digests", "digest", "@")
+        for row in rows:
+            key = str(row[0])
+            yield Image(
+                id=Digest(key), manifest=Digest(str(row[1])), created=_number(row[2]), size=int(_number(row[3])),
+                stored=_number(row[4]), tags=tuple(tags.get(key, ())), digests=tuple(digests.get(key, ())),
+            )
+
+    def _names(self, table: str, column: str, separator: str) -> dict[str, list[str]]:
+        names: dict[str, list[str]] = {}
+        for image, repository, name in self._database.all(
+            f"SELECT image, repository, {column} FROM {table} ORDER BY repository, {column}"
+        ):
+            names.setdefault(str(image), []).append(f"{repository}{separator}{name}")
+        return names
+
+
+def _used(cursor: sqlite3.Cursor, table: str, column: str, value: str) -> bool:
+    query = f"SELECT 1 FROM {table} WHERE {column} = ? UNION ALL SELECT 1 FROM leases WHERE digest = ? LIMIT 1"
+    return cursor.execute(query, (value, value)).fetchone() is not None
+
+
+def _number(value: object) -> float:
+    assert isinstance(value, int | float)
+    return value
+
+
+def _shown(text: str) -> str:
+    try:
+        return references.parse(text).with_default_tag().familiar
+    except InvalidInput:
+        return text

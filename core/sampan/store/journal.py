@@ -1,0 +1,99 @@
+"""Write down how to undo a step before taking it.
+
+An *operation* is one command's attempt at something made of several steps outside the database (a file, a
+snapshot, a directory). Each step's undoing is recorded first. When the operation ends well its notes are dropped,
+in the same transaction as its result where that matters; when it fails, or its process is found dead by a later command, the notes
+are carried out last to first. Undoing must therefore be possible twice, and before the step was taken.
+
+A *lease* keeps content alive that no image refers to yet: removal passes over leased digests.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from sampan.store import owner
+from sampan.store.database import Database
+
+
+class Action(msgspec.Struct, frozen=True, array_like=True):
+    """One undoing: ``kind`` names what the engine does, ``what`` to what."""
+
+    kind: str
+    what: tuple[str, ...]
+
+
+Undo = Callable[[Action], None]
+
+
+class Operation:
+    """The notes of one attempt."""
+
+    def __init__(self, database: Database, name: str, token: str) -> None:
+        self._database = database
+        self._token = token
+        self.id = f"{name}-{os.urandom(6).hex()}"
+
+    def plan(self, kind: str, *what: str) -> None:
+        """Record an undoing; to be called before the step it undoes."""
+        action = msgspec.json.encode(Action(kind, what))
+        with self._database.transaction() as cursor:
+            cursor.execute(
+                "INSERT INTO journal (operation, owner, action) VALUES (?, ?, ?)", (self.id, self._token, action)
+            )
+
+    def lease(self, digests: Iterable[str]) -> None:
+        """Keep these digests and chain ids from being removed until the operation ends."""
+        with self._database.transaction() as cursor:
+            cursor.executemany(
+                "INSERT INTO leases VALUES (?, ?, ?)", [(self.id, self._token, digest) for digest in digests]
+            )
+
+    def finish(self, cursor: sqlite3.Cursor) -> None:
+        """Drop the notes as part of the transaction that records the result."""
+        _forget(cursor, self.id)
+
+
+class Journal:
+    """The notes of every operation under way, or left by a process that died."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @contextmanager
+    def operation(self, name: str, undo: Undo) -> Iterator[Operation]:
+        """Run an operation: on success drop its notes, on an exception carry them out and let it pass on."""
+        operation = Operation(self._database, name, owner.current())
+        try:
+            yield operation
+        except BaseException:
+            self._undo(operation.id, undo)
+            raise
+        with self._database.transaction() as cursor:
+            operation.finish(cursor)
+
+    def sweep(self, undo: Undo) -> int:
+        """Undo what dead processes left; return how many operations that were. Cheap when there are none."""
+        rows = self._database.all("SELECT DISTINCT operation, owner FROM journal UNION SELECT operation, owner FROM leases")
+        dead = [str(operation) for operation, token in rows if not owner.alive(str(token))]
+        for operation in dead:
+            self._undo(operation, undo)
+        return len(dead)
+
+    def _undo(self, operation: str, undo: Undo) -> None:
+        rows = self._database.all("SELECT action FROM journal WHERE operation = ? ORDER BY step DESC", operation)
+        for (action,) in rows:
+            assert isinstance(action, bytes)
+            undo(msgspec.json.decode(action, type=Action))
+        with self._database.transaction() as cursor:
+            _forget(cursor, operation)
+
+
+def _forget(cursor: sqlite3.Cursor, operation: str) -> None:
+    cursor.execute("DELETE FROM journal WHERE operation = ?", (operation,))
+    cursor.execute("DELETE FROM leases WHERE operation = ?", (operation,))

@@ -1,0 +1,81 @@
+"""Name every place below the two roots, and make the ones that must exist."""
+
+from __future__ import annotations
+
+import os
+
+import msgspec
+
+from sampan.errors import Denied, SampanError
+from sampan.model.digest import Digest
+
+
+class Layout(msgspec.Struct, frozen=True):
+    """The places below ``root``, which survives reboots, and ``run_root``, which need not."""
+
+    root: str
+    run_root: str
+
+    def prepare(self) -> None:
+        """Make what every command needs. Raises Denied when the caller may not."""
+        if os.path.isdir(f"{self.root}/tmp") and os.path.isdir(f"{self.run_root}/containers"):
+            return
+        try:
+            for place in ("blobs/sha256", "blobs/sha512", "storage", "network", "containers", "locks", "tmp"):
+                os.makedirs(f"{self.root}/{place}", mode=0o700, exist_ok=True)
+            for place in ("containers", "runtimes", "network"):
+                os.makedirs(f"{self.run_root}/{place}", mode=0o700, exist_ok=True)
+        except PermissionError as error:
+            raise Denied(
+                f"permission denied at {error.filename}", "run as root, or choose another --root and --run-root"
+            ) from error
+        except OSError as error:
+            raise SampanError(f"cannot make the store at {self.root}: {error.strerror}: {error.filename}") from error
+
+    @property
+    def database(self) -> str:
+        """The SQLite file."""
+        return f"{self.root}/sampan.db"
+
+    @property
+    def temporary(self) -> str:
+        """A directory on the same file system as the blobs, for what is not whole yet."""
+        return f"{self.root}/tmp"
+
+    @property
+    def locks(self) -> str:
+        """The directory of lock files."""
+        return f"{self.root}/locks"
+
+    def blob(self, digest: Digest) -> str:
+        """The file that holds a blob."""
+        algorithm, _, value = digest.partition(":")
+        return f"{self.root}/blobs/{algorithm}/{value}"
+
+    def storage(self, driver: str) -> str:
+        """A storage driver's own directory."""
+        return f"{self.root}/storage/{driver}"
+
+    def network(self, driver: str) -> str:
+        """A network driver's own lasting directory."""
+        return f"{self.root}/network/{driver}"
+
+    def network_run(self, driver: str) -> str:
+        """A network driver's own directory for what a reboot may wipe."""
+        return f"{self.run_root}/network/{driver}"
+
+    def runtime(self, name: str) -> str:
+        """A runtime's own directory for what a reboot may wipe."""
+        return f"{self.run_root}/runtimes/{name}"
+
+    def container(self, container: str) -> str:
+        """A container's lasting files: its log, hosts, hostname and resolv.conf."""
+        return f"{self.root}/containers/{container}"
+
+    def bundle(self, container: str) -> str:
+        """A running container's OCI bundle."""
+        return f"{self.run_root}/containers/{container}"
+
+    def attach_socket(self, container: str) -> str:
+        """Where the monitor of a running container serves attach."""
+        return f"{self.bundle(container)}/attach.sock"

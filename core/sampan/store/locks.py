@@ -1,0 +1,46 @@
+"""Serialize work on one thing across processes with flock(2): released by the kernel however the holder ends."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sampan.store.layout import Layout
+
+
+@contextmanager
+def exclusive(layout: Layout, name: str, *, wait: bool = True) -> Iterator[bool]:
+    """Hold the lock called ``name`` (a key, a digest); yields False when ``wait`` is false and another has it.
+
+    The lock file is removed on leaving, under the lock, so that they do not pile up.
+    """
+    path = f"{layout.locks}/{name.replace('/', '_')}"
+    descriptor = _acquire(path, wait)
+    if descriptor is None:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        os.unlink(path)
+        os.close(descriptor)
+
+
+def _acquire(path: str, wait: bool) -> int | None:
+    while True:
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            if os.fstat(descriptor).st_ino == os.stat(path).st_ino:
+                return descriptor
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        except FileNotFoundError:
+            pass  # the one who had it before us removed the file we waited on: take the new one
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)

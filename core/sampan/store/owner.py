@@ -1,0 +1,39 @@
+"""Tell whether the process that began something still lives.
+
+A token is boot id, pid and start time (proc_pid_stat(5), field 22): a pid alone is used again, and after a
+reboot so may be the pair.
+"""
+
+from __future__ import annotations
+
+import os
+
+
+def current() -> str:
+    """Return the token of the calling process."""
+    return f"{_boot()}/{os.getpid()}/{_started(os.getpid())}"
+
+
+def alive(token: str) -> bool:
+    """Tell whether the process of a token still runs (a zombie does not)."""
+    boot, pid, started = token.split("/")
+    return boot == _boot() and started != "" and _started(int(pid)) == started
+
+
+def pid_of(token: str) -> int:
+    """Return the pid in a token."""
+    return int(token.split("/")[1])
+
+
+def _boot() -> str:
+    with open("/proc/sys/kernel/random/boot_id", "rb", buffering=0) as file:
+        return file.read().decode().strip()
+
+
+def _started(pid: int) -> str:
+    try:
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
+            fields = file.read().rpartition(b") ")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    return "" if fields[0] in (b"Z", b"X") else fields[19].decode()

@@ -1,0 +1,43 @@
+"""Open the store: every kind of record and the journal, over one connection."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from sampan.store.blobs import Blobs
+from sampan.store.containers import Containers
+from sampan.store.database import Database
+from sampan.store.images import Images
+from sampan.store.journal import Journal
+from sampan.store.layers import Layers
+from sampan.store.layout import Layout
+
+
+class Store:
+    """All state of one root. Not to be carried across a fork."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        layout.prepare()
+        self.database = Database(layout.database)
+        self.blobs = Blobs(layout)
+        self.journal = Journal(self.database)
+
+    @cached_property
+    def images(self) -> Images:
+        """The image records."""
+        return Images(self.database)
+
+    @cached_property
+    def layers(self) -> Layers:
+        """The layer records."""
+        return Layers(self.database)
+
+    @cached_property
+    def containers(self) -> Containers:
+        """The container records."""
+        return Containers(self.database)
+
+    def close(self) -> None:
+        """Close the database."""
+        self.database.close()
