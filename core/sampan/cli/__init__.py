@@ -1,0 +1,1 @@
+"""The lazy shell: finds commands, prints errors, chooses exit codes; holds no command."""

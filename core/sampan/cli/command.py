@@ -1,0 +1,115 @@
+"""Make commands with Docker's conventions: its flags, its help, its complaints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import click
+
+from sampan.cli import layout
+from sampan.cli.context import Context
+from sampan.cli.flags import FlagError, Flags, check_arity, spelling
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_WORDS = {"text": "string", "integer": "int", "float": "float", "boolean": "", "path": "string", "filename": "string"}
+
+
+class Command(click.Command):
+    """A command. Its function's return value, when an int, is the exit code.
+
+    ``failure`` is the exit code when a SampanError has none of its own: 125 for what runs containers.
+    """
+
+    def __init__(self, name: str | None, *, failure: int = 1, interspersed: bool = True, **more: Any) -> None:
+        settings = {"allow_interspersed_args": interspersed, **more.pop("context_settings", {})}
+        super().__init__(name, context_settings=settings, **more)
+        self.failure = failure
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the command line. Raises FlagError and ArityError."""
+        params = self.get_params(ctx)
+        flags = Flags(params, interspersed=ctx.allow_interspersed_args)
+        try:
+            words = flags.canonical(args)
+            if "help" not in flags.given and not ctx.resilient_parsing:
+                check_arity(params, len(flags.operands))
+            return super().parse_args(ctx, words)
+        except click.MissingParameter as error:
+            raise FlagError(f"required flag {spelling(error.param) if error.param else ''} not set", ctx) from error
+        except click.BadParameter as error:
+            raise FlagError(_complaint(error, flags), ctx) from error
+        except FlagError as error:
+            error.ctx = ctx
+            raise
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        context = ctx.find_object(Context)
+        if context is not None:
+            context.failure = self.failure
+        return super().invoke(ctx)
+
+    def get_usage(self, ctx: click.Context) -> str:
+        """Return ``Usage:  sampan rm [OPTIONS] CONTAINER [CONTAINER...]``."""
+        return f"Usage:  {ctx.command_path} {' '.join(self.collect_usage_pieces(ctx))}".rstrip()
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """Return what follows the command's name; no ``[OPTIONS]`` where there are none but ``--help``."""
+        shown = [p for p in self.params if isinstance(p, click.Option) and not p.hidden]
+        pieces = ["[OPTIONS]"] if shown else []
+        for param in self.get_params(ctx):
+            pieces += param.get_usage_pieces(ctx)
+        return pieces
+
+    def get_help(self, ctx: click.Context) -> str:
+        """Return the help in Docker's layout."""
+        parts = [self.get_usage(ctx), (self.help or "").strip().removesuffix(".")]
+        if aliases := _aliases(ctx):
+            parts.append("Aliases:\n  " + ", ".join(aliases))
+        if shown := [p for p in self.params if isinstance(p, click.Option) and not p.hidden]:
+            rows = sorted((_row(option) for option in shown), key=lambda row: row[0].partition("--")[2])
+            parts.append("Options:\n" + layout.columns(rows))
+        return "\n\n".join(part for part in parts if part)
+
+
+def command(name: str | None = None, *, failure: int = 1, interspersed: bool = True, **more: Any) -> Callable[
+    [Callable[..., Any]], Command
+]:
+    """Decorate a function as a Command. ``interspersed`` False leaves all after the first operand to it."""
+
+    def decorate(function: Callable[..., Any]) -> Command:
+        made = click.command(name, cls=Command, failure=failure, interspersed=interspersed, **more)(function)
+        assert isinstance(made, Command)
+        return made
+
+    return decorate
+
+
+def _complaint(error: click.BadParameter, flags: Flags) -> str:
+    param = error.param
+    if param is None or not isinstance(param, click.Option):
+        return error.message
+    value = flags.given.get(param.name or "", "")
+    return f'invalid argument "{value}" for "{spelling(param)}" flag: {error.message.removesuffix(".")}'
+
+
+def _row(option: click.Option) -> tuple[str, str]:
+    short = next((name for name in option.opts if not name.startswith("--")), "")
+    long = next((name for name in option.opts if name.startswith("--")), "")
+    kind = "" if option.is_flag else option.metavar or _WORDS.get(option.type.name, option.type.name)
+    if option.multiple and not option.metavar:
+        kind = "list"
+    names = f"{short}, {long}" if short and long else f"    {long}" if long else short
+    return f"{names} {kind}".rstrip(), option.help or ""
+
+
+def _aliases(ctx: click.Context) -> Iterable[str]:
+    context = ctx.find_object(Context)
+    if context is None:
+        return []
+    first, *words = ctx.command_path.split()
+    claims = [claim for claim in context.plugins.claims if claim.slot == "commands"]
+    target = next((claim.target for claim in claims if claim.name == ".".join(words)), None)
+    names = [f"{first} {claim.name.replace('.', ' ')}" for claim in claims if claim.target == target]
+    return sorted(set(names), key=lambda name: (-name.count(" "), name)) if len(names) > 1 else []

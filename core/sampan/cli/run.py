@@ -1,0 +1,93 @@
+"""Run one command line: what it raises becomes one line on standard error and an exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Any
+
+import click
+
+from sampan.cli.context import Context
+from sampan.cli.lazy import root
+from sampan.errors import SampanError
+
+
+class Terminated(BaseException):
+    """SIGTERM or SIGHUP arrived; unwinds every context manager on the way out."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def run(args: list[str]) -> int:
+    """Run ``args``, which do not include the program's name, and return the exit code.
+
+    A SampanError is 126, 127 or what else it demands, 125 for commands that run containers, else 1; a wrong flag
+    is 125; SIGINT is 130 and SIGTERM 143. Without ``--debug`` there is no traceback.
+    """
+    top = root()
+    if "_SAMPAN_COMPLETE" in os.environ:
+        top.main(args, prog_name="sampan")
+    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGHUP, _terminate)
+    context: Context | None = None
+    try:
+        try:
+            with top.make_context("sampan", list(args)) as ctx:
+                context = ctx.obj
+                result: Any = top.invoke(ctx)
+        except click.exceptions.Exit as leave:
+            result = leave.exit_code
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except BrokenPipeError:
+        _silence()
+        return 141
+    except click.ClickException as error:
+        _complain(error.format_message())
+        return error.exit_code
+    except SampanError as error:
+        if _debugging(context, args):
+            raise
+        _complain(f"Error: {_line(str(error))}")
+        return error.exit_code or (context.failure if context else 1)
+    except (KeyboardInterrupt, click.Abort):
+        return 130
+    except Terminated as leave:
+        return 128 + leave.number
+    except Exception as error:
+        if _debugging(context, args):
+            raise
+        _complain(f"Error: {type(error).__name__}: {_line(str(error))} (this is a bug; run with --debug for more)")
+        return context.failure if context else 1
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_IGN)  # once is enough: unwinding must not be interrupted
+    raise Terminated(number)
+
+
+def _debugging(context: Context | None, args: list[str]) -> bool:
+    # The settings may have failed before there was a context.
+    return context.debug if context else bool({"-D", "--debug"} & set(args))
+
+
+def _complain(text: str) -> None:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _silence()
+    sys.stderr.write(text + "\n")
+
+
+def _silence() -> None:
+    # Python flushes standard output once more when it exits.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
