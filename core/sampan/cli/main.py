@@ -2,17 +2,42 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 
 from sampan import __version__
 
+TYPE_CHECKING = False  # importing typing for it would cost --version 5 ms
+if TYPE_CHECKING:
+    from typing import NoReturn
+
 VERSION = f"Sampan version {__version__}"
 
 
-def main() -> int:
-    """Run the process's own command line and return the exit code."""
-    args = sys.argv[1:]
+def main() -> NoReturn:
+    """Run the process's own command line and exit with its code."""
+    leave(_main(sys.argv[1:]))
+
+
+def leave(code: int) -> NoReturn:
+    """Exit as ``sys.exit`` does, but without taking the interpreter apart first, which costs 8 ms.
+
+    Exit functions run and output is flushed. While threads are alive the usual way is taken.
+    """
+    threading = sys.modules.get("threading")
+    if threading is not None and threading.active_count() > 1:
+        sys.exit(code)
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        pass  # whoever read it has left
+    os._exit(code)
+
+
+def _main(args: list[str]) -> int:
     if args in (["--version"], ["-v"]):
         return _print(VERSION)
     if args in ([], ["--help"], ["help"]) and "_SAMPAN_COMPLETE" not in os.environ:
@@ -36,4 +61,4 @@ def _print(text: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
