@@ -1,0 +1,1 @@
+"""No logs at all."""

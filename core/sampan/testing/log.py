@@ -1,0 +1,187 @@
+"""Check a log driver against the contract of ``sampan.contracts.log``.
+
+A plugin's test subclasses LogDriverSuite and provides one fixture, ``make``, that opens a ready driver::
+
+    class TestMyLogs(LogDriverSuite):
+        @pytest.fixture
+        def make(self) -> Callable[[], LogDriver]:
+            return MyDriver
+
+A driver whose ``read`` raises Unsupported is held only to what a writer must keep.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from sampan.contracts.log import Entry, LogDriver, Stream
+from sampan.errors import InvalidInput, Unsupported
+
+Make = Callable[[], LogDriver]
+_ID = "5e" * 32
+_START = 1_700_000_000.25
+
+
+class LogDriverSuite:
+    """What every log driver keeps to."""
+
+    @pytest.fixture
+    def make(self) -> Make:
+        """Return a function that opens the driver under test."""
+        raise NotImplementedError("a log driver's test provides the fixture make")
+
+    @pytest.fixture
+    def log(self, make: Make, tmp_path: Path) -> Log:
+        """Return the log of one container."""
+        return Log(make(), str(tmp_path))
+
+    def test_unknown_options_are_refused(self, make: Make, tmp_path: Path) -> None:
+        """Opening for writing with an option nobody knows raises InvalidInput."""
+        with pytest.raises(InvalidInput):
+            make().open(str(tmp_path), _ID, {"no-such-option": "1"})
+
+    def test_closing_twice_is_harmless(self, log: Log) -> None:
+        """A monitor's clean-up may close again."""
+        writer = log.driver.open(log.where, _ID, {})
+        writer.close()
+        writer.close()
+
+    def test_anything_may_be_written(self, log: Log) -> None:
+        """No bytes, of any kind or number, make a writer fail."""
+        log.write(b"", b"\0\xff\xfe\n", b"\n\n", b"x" * 300_000, b"\n")
+
+    def test_an_unwritten_log_is_empty(self, log: Log) -> None:
+        """Reading before anything was written yields nothing."""
+        assert log.readable() == (log.lines() == [])
+
+    def test_lines_come_back_in_order(self, log: Log) -> None:
+        """What was printed is read with its stream and time."""
+        log.write(b"one\n", b"two\n", stream="stdout")
+        log.write(b"three\n", stream="stderr", at=_START + 5)
+        if log.readable():
+            assert [(e.stream, e.content) for e in log.entries()] == [
+                ("stdout", b"one\n"),
+                ("stdout", b"two\n"),
+                ("stderr", b"three\n"),
+            ]
+            assert [round(e.time - _START, 3) for e in log.entries()] == [0, 1, 5]
+
+    def test_chunks_and_lines_are_different_things(self, log: Log) -> None:
+        """A chunk may hold several lines, a line several chunks."""
+        log.write(b"a\nb\nc", b"d\n", b"e")
+        if log.readable():
+            assert log.lines() == [b"a\n", b"b\n", b"cd\n", b"e"]
+
+    def test_text_survives(self, log: Log) -> None:
+        """Every Unicode character and control code comes back as it was."""
+        text = "".join(map(chr, [*range(10), *range(11, 0x800), 0x2028, 0xFFFF, 0x1F6A3])).encode() + b"\n"
+        log.write(text)
+        if log.readable():
+            assert b"".join(log.lines()) == text
+
+    def test_long_lines_survive(self, log: Log) -> None:
+        """A line of any length comes back whole, in however many entries, its newline at the very end."""
+        text = ("é" * 40_000).encode() + b"\n"
+        log.write(b"before\n" + text[:50_001], text[50_001:] + b"after\n")
+        if log.readable():
+            assert b"".join(log.lines()) == b"before\n" + text + b"after\n"
+            assert log.lines()[0] == b"before\n"
+            assert log.lines()[-1] == b"after\n"
+
+    def test_a_restarted_container_continues_its_log(self, log: Log) -> None:
+        """Opening again appends."""
+        log.write(b"first\n")
+        log.write(b"second\n")
+        if log.readable():
+            assert log.lines() == [b"first\n", b"second\n"]
+
+    @pytest.mark.parametrize("tail", [0, 1, 2, 3, 99])
+    def test_tail(self, log: Log, tail: int) -> None:
+        """Only the last entries are read."""
+        lines = [b"1\n", b"2\n", b"3\n"]
+        log.write(*lines)
+        if log.readable():
+            assert log.lines(tail=tail) == (lines[-tail:] if tail else [])
+
+    def test_since_and_until(self, log: Log) -> None:
+        """Entries before since and after until are left out."""
+        log.write(b"1\n", b"2\n", b"3\n", b"4\n")
+        if log.readable():
+            assert log.lines(since=_START + 0.5) == [b"2\n", b"3\n", b"4\n"]
+            assert log.lines(until=_START + 2.5) == [b"1\n", b"2\n", b"3\n"]
+            assert log.lines(since=_START + 0.5, until=_START + 1.5) == [b"2\n"]
+
+    def test_follow_sees_what_is_written_meanwhile_and_ends_promptly(self, log: Log) -> None:
+        """A follower gets every line while the writer writes, and what is left when told to stop."""
+        if not log.readable():
+            return
+        log.write(b"old\n")
+        seen: list[bytes] = []
+        alive = threading.Event()
+        alive.set()
+
+        def follow() -> None:
+            seen.extend(e.content for e in log.driver.read(log.where, {}, follow=alive.is_set))
+
+        thread = threading.Thread(target=follow)
+        thread.start()
+        writer = log.driver.open(log.where, _ID, {})
+        for number in range(20):
+            writer.write("stdout", b"%d\n" % number, _START + number)
+            time.sleep(0.005)
+        _until(lambda: len(seen) >= 10)
+        writer.write("stdout", b"last", _START + 99)
+        writer.close()
+        alive.clear()
+        stopped = time.monotonic()
+        thread.join(5)
+        assert not thread.is_alive()
+        assert time.monotonic() - stopped < 1
+        assert seen == [b"old\n", *(b"%d\n" % number for number in range(20)), b"last"]
+
+
+class Log:
+    """One container's log, and how a test reads and writes it."""
+
+    def __init__(self, driver: LogDriver, where: str) -> None:
+        self.driver = driver
+        self.where = where
+
+    def write(self, *chunks: bytes, stream: Stream = "stdout", at: float = _START) -> None:
+        """Open the log, write the chunks a second apart from ``at`` on, and close it."""
+        writer = self.driver.open(self.where, _ID, {})
+        for second, chunk in enumerate(chunks):
+            writer.write(stream, chunk, at + second)
+        writer.close()
+
+    def readable(self) -> bool:
+        """Tell whether the driver can be read at all."""
+        try:
+            self.entries(tail=0)
+        except Unsupported:
+            return False
+        return True
+
+    def entries(self, *, since: float = 0.0, until: float = 0.0, tail: int = -1) -> list[Entry]:
+        """Read without following."""
+        found: Iterator[Entry] = self.driver.read(self.where, {}, since=since, until=until, tail=tail)
+        return list(found)
+
+    def lines(self, *, since: float = 0.0, until: float = 0.0, tail: int = -1) -> list[bytes]:
+        """Read the contents only; nothing from a driver that cannot be read."""
+        try:
+            return [entry.content for entry in self.entries(since=since, until=until, tail=tail)]
+        except Unsupported:
+            return [b"(unreadable)"]
+
+
+def _until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.005)
+    assert condition()
