@@ -1,0 +1,225 @@
+"""Make, find and remove links: the bridge, and a container's veth pair."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import struct
+from typing import Any
+
+from sampan.kernel import netns
+from sampan_plugins.network.bridge import subnet as subnets
+from sampan_plugins.network.bridge.netlink import (
+    ACK,
+    CREATE,
+    DUMP,
+    EXCL,
+    Netlink,
+    Refused,
+    Request,
+    absent,
+    decode,
+    messages,
+)
+from sampan_plugins.network.bridge.subnet import Subnet
+
+# linux/rtnetlink.h
+_NEWLINK, _DELLINK, _GETLINK = 16, 17, 18
+_NEWADDR, _DELADDR, _GETADDR = 20, 21, 22
+_NEWROUTE, _GETROUTE = 24, 26
+_TABLE_MAIN, _PROTO_BOOT, _SCOPE_UNIVERSE, _UNICAST = 254, 3, 0, 1
+_RT_LOCAL, _RT_BROADCAST, _RT_MULTICAST = 2, 3, 5
+
+# netdevice(7)
+_SIOCGIFFLAGS, _SIOCGIFADDR = 0x8913, 0x8915
+_IFF_UP = 0x1
+
+
+def index(name: str) -> int:
+    """Return a link's index in the caller's namespace, 0 when there is none. Costs no netlink."""
+    try:
+        return socket.if_nametoindex(name)
+    except OSError:
+        return 0
+
+
+def serves(name: str, address: int) -> bool:
+    """Tell whether the link is up and has ``address`` as its first. Costs two ioctls."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as control:
+        request = struct.pack("40s", name.encode())
+        try:
+            flags = struct.unpack_from("=H", fcntl.ioctl(control, _SIOCGIFFLAGS, request), 16)[0]
+            found = fcntl.ioctl(control, _SIOCGIFADDR, request)[20:24]
+        except OSError:
+            return False
+    return bool(flags & _IFF_UP) and int.from_bytes(found, "big") == address
+
+
+def create_bridge(rtnl: Netlink, name: str, gateway: int, mtu: int, alias: str) -> None:
+    """Make a bridge, down and without address; ``alias`` says whose it is. Raises Refused with EEXIST."""
+    attrs: list[Any] = [
+        ("IFLA_IFNAME", name),
+        # A bridge without a MAC of its own takes its ports' lowest, and changes it as they come and go.
+        ("IFLA_ADDRESS", subnets.mac(gateway)),
+        ("IFLA_LINKINFO", {"attrs": [("IFLA_INFO_KIND", "bridge")]}),
+    ]
+    if mtu:
+        attrs.append(("IFLA_MTU", mtu))
+    rtnl.ask(_link(_NEWLINK, CREATE | EXCL | ACK, {}, attrs))
+    rtnl.ask(_link(_NEWLINK, ACK, {"index": index(name)}, [("IFLA_IFALIAS", alias)]))
+
+
+def address_bridge(rtnl: Netlink, name: str, gateway: int, subnet: Subnet) -> None:
+    """Give the bridge the gateway's address, take away any other, and bring it up."""
+    link = index(name)
+    kept = False
+    for address, prefix in _addresses(rtnl, link):
+        if (address, prefix) == (gateway, subnet.prefix):
+            kept = True
+        else:
+            rtnl.ask(_address(_DELADDR, ACK, link, address, prefix))
+    if not kept:
+        rtnl.ask(_address(_NEWADDR, CREATE | EXCL | ACK, link, gateway, subnet.prefix, subnet.broadcast))
+    rtnl.ask(_up(link))
+
+
+def alias(rtnl: Netlink, name: str) -> str | None:
+    """Return the alias of a bridge, empty where it has none; None when the link is not a bridge."""
+    found = decode(messages().link, rtnl.ask(_link(_GETLINK, ACK, {}, [("IFLA_IFNAME", name)]))[0])
+    info = found.get_attr("IFLA_LINKINFO")
+    if info is None or info.get_attr("IFLA_INFO_KIND") != "bridge":
+        return None
+    return str(found.get_attr("IFLA_IFALIAS") or "")
+
+
+def delete(name: str) -> None:
+    """Delete a link, and with a veth its peer. One that does not exist is deleted already."""
+    link = index(name)
+    if not link:
+        return
+    with Netlink() as rtnl:
+        try:
+            rtnl.ask(_link(_DELLINK, ACK, {"index": link}))
+        except Refused as error:
+            if not absent(error):
+                raise
+
+
+def taken(rtnl: Netlink, besides: str) -> list[tuple[Subnet, str]]:
+    """Return every subnet to which the host has a route or an address, and the link it leads to.
+
+    All routing tables count, default routes and those of the link ``besides`` do not.
+    """
+    rtmsg = messages().route
+    names = dict(socket.if_nameindex())
+    found = []
+    for reply in rtnl.ask(Request(_GETROUTE, DUMP, rtmsg, {"family": socket.AF_INET})):
+        route = decode(rtmsg, reply)
+        target, link = route.get_attr("RTA_DST"), names.get(route.get_attr("RTA_OIF"), "")
+        skipped = route["type"] in (_RT_BROADCAST, _RT_MULTICAST) or (besides and link == besides)
+        if target and route["dst_len"] and not skipped:
+            found.append((Subnet(subnets.number(target), route["dst_len"]), link))
+    return found
+
+
+class Plug:
+    """What a container's interface is to be."""
+
+    def __init__(self, bridge: str, host_name: str, mac: str, mtu: int) -> None:
+        self.bridge = bridge
+        self.host_name = host_name
+        self.mac = mac
+        self.mtu = mtu
+
+
+def plug(sandbox: str, plug: Plug, address: int, subnet: Subnet, gateway: int | None) -> str:
+    """Join the namespace at ``sandbox`` to a bridge and return the new interface's name there.
+
+    The pair is made in one request, its far end directly inside; a second message gives it its address, brings
+    it up and adds the default route by ``gateway``, unless there is one already. Raises Refused, and OSError
+    when the sandbox is gone.
+    """
+    target = os.open(sandbox, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with netns.entered(sandbox):
+            inside = Netlink()
+            name = next(f"eth{n}" for n in range(4096) if not index(f"eth{n}"))
+        with inside, Netlink() as rtnl:
+            rtnl.ask(_pair(plug, target, name))
+            with netns.entered(sandbox):
+                link = index(name)
+                without_ipv6(name)
+            inside.ask(
+                _address(_NEWADDR, CREATE | EXCL | ACK, link, address, subnet.prefix, subnet.broadcast),
+                _up(link),
+            )
+            if gateway is not None:
+                _default_route(inside, gateway, link)
+    finally:
+        os.close(target)
+    return name
+
+
+def _pair(plug: Plug, target: int, name: str) -> Request:
+    peer: list[Any] = [("IFLA_IFNAME", name), ("IFLA_ADDRESS", plug.mac), ("IFLA_NET_NS_FD", target)]
+    host: list[Any] = [("IFLA_IFNAME", plug.host_name), ("IFLA_MASTER", index(plug.bridge))]
+    if plug.mtu:
+        peer.append(("IFLA_MTU", plug.mtu))
+        host.append(("IFLA_MTU", plug.mtu))
+    pair = {"attrs": [("VETH_INFO_PEER", {"attrs": peer})]}
+    host.append(("IFLA_LINKINFO", {"attrs": [("IFLA_INFO_KIND", "veth"), ("IFLA_INFO_DATA", pair)]}))
+    return _link(_NEWLINK, CREATE | EXCL | ACK, {"flags": _IFF_UP, "change": _IFF_UP}, host)
+
+
+def without_ipv6(name: str) -> None:
+    """Keep IPv6 off a link of the caller's namespace.
+
+    The networks have none: link-local addresses would only let containers pose as routers to host and neighbours.
+    """
+    try:
+        # Not the process's but the thread's namespace is what /proc/sys/net shows.
+        with open(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6", "w") as knob:
+            knob.write("1")
+    except FileNotFoundError:
+        pass
+
+
+def _default_route(rtnl: Netlink, gateway: int, link: int) -> None:
+    rtmsg = messages().route
+    fields = {"family": socket.AF_INET, "table": _TABLE_MAIN, "proto": _PROTO_BOOT}
+    fields |= {"scope": _SCOPE_UNIVERSE, "type": _UNICAST}
+    attrs = [("RTA_GATEWAY", subnets.text(gateway)), ("RTA_OIF", link)]
+    try:
+        rtnl.ask(Request(_NEWROUTE, CREATE | EXCL | ACK, rtmsg, fields, attrs))
+    except FileExistsError:
+        pass
+
+
+def _addresses(rtnl: Netlink, link: int) -> list[tuple[int, int]]:
+    ifaddrmsg = messages().address
+    request = Request(_GETADDR, DUMP, ifaddrmsg, {"family": socket.AF_INET})
+    decoded = [decode(ifaddrmsg, reply) for reply in rtnl.ask(request)]
+    return [
+        (subnets.number(found.get_attr("IFA_LOCAL")), found["prefixlen"])
+        for found in decoded
+        if found["index"] == link
+    ]
+
+
+def _address(
+    kind: int, flags: int, link: int, address: int, prefix: int, broadcast: int | None = None
+) -> Request:
+    attrs = [("IFA_LOCAL", subnets.text(address)), ("IFA_ADDRESS", subnets.text(address))]
+    if broadcast is not None:
+        attrs.append(("IFA_BROADCAST", subnets.text(broadcast)))
+    fields = {"family": socket.AF_INET, "prefixlen": prefix, "index": link}
+    return Request(kind, flags, messages().address, fields, attrs)
+
+
+def _up(link: int) -> Request:
+    return _link(_NEWLINK, ACK, {"index": link, "flags": _IFF_UP, "change": _IFF_UP})
+
+
+def _link(kind: int, flags: int, fields: dict[str, Any], attrs: list[Any] | None = None) -> Request:
+    return Request(kind, flags, messages().link, fields, attrs or ())
