@@ -10,7 +10,7 @@ The engine opens a registry for one repository, asks what a tag or digest is, an
 
 The engine checks every digest and size itself while it streams; a driver may, but need not. The driver
 retries what is worth retrying, resumes a broken download where it stopped, and keeps credentials from
-every host but the one they are for.
+every host but the one they are for. One that can be pushed to also implements Pushes.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from types import TracebackType
+from typing import IO, Protocol, runtime_checkable
 
 import msgspec
 
 from sampan.model.descriptor import Descriptor
+from sampan.model.digest import Digest
 
 
 class Fetched(msgspec.Struct, frozen=True):
@@ -37,15 +39,23 @@ class Registry(ABC):
 
     All raise NotFound (no such repository, tag or blob), Denied (credentials missing or refused), Unavailable
     (unreachable, or failing after retries) and Corrupt (a reply that makes no sense).
+    Opening sends nothing: the first failure is the first question's.
     """
 
     @abstractmethod
     def manifest(self, version: str) -> Fetched:
-        """Return the manifest or index that a tag or digest names, as it came."""
+        """Return the manifest or index that a tag or digest names, as it came.
+
+        Raises Unsupported for a document of a kind no longer supported, such as Docker's schema 1.
+        """
 
     @abstractmethod
     def blob(self, descriptor: Descriptor) -> AbstractContextManager[Iterator[bytes]]:
-        """Open a blob; inside the context, iterate over its bytes in chunks of any size."""
+        """Open a blob; inside the context, iterate over its bytes, once, in chunks of any size.
+
+        What can be known at once (no such blob, no access) is raised on entering. The chunks come to exactly
+        ``descriptor.size`` bytes, else Corrupt or Unavailable is raised while iterating.
+        """
 
     @abstractmethod
     def tags(self) -> Iterator[str]:
@@ -62,3 +72,20 @@ class Registry(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+@runtime_checkable
+class Pushes(Protocol):
+    """A registry that content can be put into. Blobs first, then the manifest that names them."""
+
+    def has_blob(self, digest: Digest) -> bool:
+        """Tell whether the repository has the blob."""
+
+    def mount_blob(self, digest: Digest, source: str) -> bool:
+        """Take a blob over from ``source``, a repository's path at the same registry; False when it will not be."""
+
+    def put_blob(self, descriptor: Descriptor, content: IO[bytes]) -> None:
+        """Store a blob: ``descriptor.size`` bytes from where ``content``, which is seekable, stands."""
+
+    def put_manifest(self, version: str, content: bytes, media_type: str) -> None:
+        """Store a manifest or index, as it is, under a tag or under its digest."""

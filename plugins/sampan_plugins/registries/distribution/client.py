@@ -1,0 +1,134 @@
+"""Talk to one registry host: find the way to it, authorize, and try again what failed in passing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import IO, TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
+
+from sampan.errors import SampanError, Unavailable
+from sampan_plugins.registries.distribution import credentials
+from sampan_plugins.registries.distribution.auth import Authorizer, Scope
+from sampan_plugins.registries.distribution.endpoints import Base, Endpoint, origin
+from sampan_plugins.registries.distribution.failures import Interrupted, Unreachable
+from sampan_plugins.registries.distribution.retry import PASSING, Backoff, retry_after
+from sampan_plugins.registries.distribution.transport import Transport, drain
+
+if TYPE_CHECKING:
+    from requests import Response
+
+    from sampan_plugins.registries.distribution.options import Options
+
+
+class Client:
+    """One registry host. ``endpoint`` says how it is reached. Safe to use from several threads."""
+
+    def __init__(self, endpoint: Endpoint, transport: Transport, options: Options) -> None:
+        self.endpoint = endpoint
+        self._transport = transport
+        self._options = options
+        self._base: Base | None = None  # the way that worked
+        self.dead = False  # never reached: a mirror like that is not asked again
+        self.authorizer = Authorizer(
+            endpoint.host,
+            endpoint.guarded,
+            lambda: credentials.look_up(endpoint.host, options.docker_config, options.helper_timeout),
+            self._ask_token_server,
+        )
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        scope: Scope,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | IO[bytes] | None = None,
+    ) -> Response:
+        """Send a request for ``path``, or for an address the host gave, and return the answer, body unread.
+
+        Statuses are the caller's to judge, 401 and those in ``PASSING`` once nothing more can be done about them.
+        A body that is a file is sent once only. Raises Unavailable, and Denied from the token server.
+        """
+        backoff = self.backoff() if body is None or isinstance(body, bytes) else Backoff(0, 0, 0)
+        while True:
+            try:
+                response = self._authorized(method, path, scope, dict(headers or {}), body)
+            except Unreachable:
+                # Where there has never been an answer, waiting is likelier to annoy than to help.
+                if self._base is None or not backoff.wait():
+                    self.dead = self._base is None
+                    raise
+                continue
+            except Interrupted:
+                if not backoff.wait():
+                    raise
+                continue
+            if response.status_code not in PASSING or not backoff.wait(_asked_wait(response)):
+                return response
+            drain(response)
+
+    def backoff(self) -> Backoff:
+        """Return a fresh allowance of retries."""
+        return Backoff(self._options.retries, self._options.backoff, self._options.max_wait)
+
+    def _authorized(
+        self, method: str, path: str, scope: Scope, headers: dict[str, str], body: bytes | IO[bytes] | None
+    ) -> Response:
+        known = self.authorizer.header(scope)
+        response = self._reach(method, path, _with(headers, known), body)
+        if response.status_code != 401 or not self._is_home(response.url):
+            return response  # a 401 from where a redirect led is none of this host's business
+        answer = self.authorizer.answer(response.headers.get("WWW-Authenticate", ""), scope, known)
+        if answer is None:
+            return response
+        drain(response)
+        if body is not None and not isinstance(body, bytes):
+            body.seek(0)
+        return self._reach(method, path, _with(headers, answer), body)
+
+    def _reach(self, method: str, path: str, headers: dict[str, str], body: bytes | IO[bytes] | None) -> Response:
+        """Send by the way that worked, or by the first that does."""
+        failure: SampanError | None = None
+        for base in (self._base,) if self._base else self.endpoint.bases:
+            url = path if "://" in path else base.url + path
+            if failure is not None and body is not None and not isinstance(body, bytes):
+                body.seek(0)
+            try:
+                response = self._transport.send(method, url, headers, verify=base.verify, body=body)
+            except (Unreachable, Interrupted) as error:
+                failure = error
+                continue
+            self._base = base
+            return response
+        raise failure or Unavailable(f"there is no way to {self.endpoint.host}")
+
+    def resolve(self, response: Response, location: str) -> str | None:
+        """Return where ``location`` leads from an answer of this host, None when it leaves the host."""
+        target = urljoin(response.url, location)
+        return target if self._is_home(target) else None
+
+    def _is_home(self, url: str) -> bool:
+        return self._base is not None and origin(url) == origin(self._base.url)
+
+    def _ask_token_server(self, method: str, url: str, headers: dict[str, str], body: bytes | None) -> Response:
+        lenient = not self.endpoint.guarded and urlsplit(url).hostname == urlsplit(f"//{self.endpoint.host}").hostname
+        backoff = self.backoff()
+        while True:
+            try:
+                response = self._transport.send(method, url, headers, verify=not lenient, body=body)
+            except Interrupted:
+                if not backoff.wait():
+                    raise
+                continue
+            if response.status_code not in PASSING or not backoff.wait(_asked_wait(response)):
+                return response
+            drain(response)
+
+
+def _with(headers: dict[str, str], authorization: str | None) -> dict[str, str]:
+    return {**headers, "Authorization": authorization} if authorization else headers
+
+
+def _asked_wait(response: Response) -> float | None:
+    return retry_after(response.headers.get("Retry-After"), time.time())

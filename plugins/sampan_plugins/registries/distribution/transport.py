@@ -1,0 +1,155 @@
+"""Send requests and follow redirects, letting no credentials leave for another host.
+
+One pooled session serves all threads: urllib3's pools are safe to share, and the parts of requests' session that
+are not (cookies, .netrc) are switched off. ``requests`` costs some 90 ms to import and is loaded by the first request.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from typing import IO, TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
+
+from sampan.errors import Unavailable
+from sampan_plugins.registries.distribution.endpoints import is_loopback, origin
+from sampan_plugins.registries.distribution.failures import translate
+
+if TYPE_CHECKING:
+    from requests import Response, Session
+
+    from sampan_plugins.registries.distribution.options import Options
+
+_REDIRECTS = frozenset((301, 302, 303, 307, 308))
+_MAX_REDIRECTS = 10
+_POOL = 16  # connections kept per host: more than the engine downloads at once
+_SMALL = 64 << 10
+_SYSTEM_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
+
+
+class Transport:
+    """HTTP for one opened repository: pooled connections, time limits, proxies, trusted authorities."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._session: Session | None = None
+        self._lock = threading.Lock()
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        verify: bool,
+        body: bytes | IO[bytes] | None = None,
+    ) -> Response:
+        """Send one request and return the answer with its body unread; the caller drains or closes it.
+
+        GET and HEAD follow redirects, without Authorization from the first hop to another origin on. Raises
+        Unreachable and Interrupted (see ``failures``), and Unavailable for redirects that lead nowhere.
+        """
+        sent, home = dict(headers), origin(url)
+        for _ in range(_MAX_REDIRECTS):
+            response = self._send_one(method, url, sent, verify, body)
+            location = response.headers.get("Location")
+            if response.status_code not in _REDIRECTS or not location or method not in ("GET", "HEAD"):
+                return response
+            drain(response)
+            target = urljoin(url, location)
+            if not _may_follow(url, target, verify):
+                shown = target.partition("?")[0]
+                raise Unavailable(f"{urlsplit(url).netloc} redirects from TLS to {shown!r}; not followed")
+            if origin(target) != home:
+                sent.pop("Authorization", None)
+            if origin(target)[1] != origin(url)[1]:
+                verify = not is_loopback(urlsplit(target).netloc)  # leniency is for the host it was given to
+            url = target
+        raise Unavailable(f"{urlsplit(url).netloc} redirects more than {_MAX_REDIRECTS} times")
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        with self._lock:
+            session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+    def _send_one(
+        self, method: str, url: str, headers: Mapping[str, str], verify: bool, body: bytes | IO[bytes] | None
+    ) -> Response:
+        from requests.exceptions import RequestException
+        from urllib3.exceptions import HTTPError
+
+        session, host = self._connected(), urlsplit(url).netloc
+        try:
+            return session.request(
+                method, url, headers=dict(headers), data=body, stream=True, allow_redirects=False,
+                timeout=(self._options.connect_timeout, self._options.timeout),
+                verify=self._authorities() if verify else False, proxies=_proxies(url),
+            )
+        except (RequestException, HTTPError, OSError, ValueError) as error:
+            # ValueError: http.client and requests refuse some malformed addresses and headers with it.
+            raise translate(error, host) from error
+
+    def _authorities(self) -> str | bool:
+        if self._options.ca_file:
+            return self._options.ca_file
+        for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+            if path := os.environ.get(name):
+                return path
+        # What the administrator trusts, before what the certifi package ships.
+        return _SYSTEM_AUTHORITIES if os.path.exists(_SYSTEM_AUTHORITIES) else True
+
+    def _connected(self) -> Session:
+        with self._lock:
+            if self._session is None:
+                self._session = _session()
+            return self._session
+
+
+def drain(response: Response) -> bytes:
+    """Read what is short of a body and give the connection back; a long body closes it. Returns what was read."""
+    from requests.exceptions import RequestException
+    from urllib3.exceptions import HTTPError
+
+    content = b""
+    try:
+        content = response.raw.read(_SMALL, decode_content=True)
+    except (RequestException, HTTPError, OSError, ValueError):
+        pass  # only its wording is lost: the status is known
+    finally:
+        response.close()
+    return content
+
+
+def _session() -> Session:
+    from http.cookiejar import DefaultCookiePolicy
+
+    import requests
+    import urllib3
+    from requests.adapters import HTTPAdapter
+
+    # Unverified TLS is asked for by the configuration, or on loopback; a warning per request helps nobody.
+    urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+    session = requests.Session()
+    session.trust_env = False  # .netrc would outrank the Authorization header; proxies are looked up in _proxies
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    # Bytes are wanted as they are, for their digest's sake.
+    session.headers.update({"User-Agent": "sampan", "Accept-Encoding": "identity"})
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, HTTPAdapter(pool_connections=8, pool_maxsize=_POOL, max_retries=0))
+    return session
+
+
+def _proxies(url: str) -> dict[str, str]:
+    if is_loopback(urlsplit(url).netloc):
+        return {}
+    from requests.utils import get_environ_proxies
+
+    return get_environ_proxies(url)
+
+
+def _may_follow(url: str, target: str, verify: bool) -> bool:
+    before, after = urlsplit(url).scheme, urlsplit(target).scheme
+    return after == "https" or (after == "http" and (before == "http" or not verify))
