@@ -1,0 +1,172 @@
+"""Write what a container finds in /etc/hosts, /etc/resolv.conf and /etc/hostname.
+
+Contents and wording are Docker's. The functions only calculate; ``host_resolv_conf`` alone reads the host.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable, Sequence
+
+from sampan.errors import InvalidInput
+
+HOST_GATEWAY = "host-gateway"
+
+_LOCAL = """\
+127.0.0.1\tlocalhost
+::1\tlocalhost ip6-localhost ip6-loopback
+fe00::0\tip6-localnet
+ff00::0\tip6-mcastprefix
+ff02::1\tip6-allnodes
+ff02::2\tip6-allrouters
+"""
+
+# Docker's choice where the host's own servers cannot be reached from a container. Names then leave for a public
+# resolver; whoever does not want that names another with --dns.
+_FALLBACK = ("8.8.8.8", "8.8.4.4")
+
+_RESOLV_CONF = "/etc/resolv.conf"
+_RESOLVED = "/run/systemd/resolve/resolv.conf"
+_RESOLVED_STUB = "127.0.0.53"
+
+
+def hosts(
+    address: str = "",
+    names: Sequence[str] = (),
+    extra: Iterable[str] = (),
+    gateway: str = "",
+    inherited: str = "",
+) -> str:
+    """Return the content of /etc/hosts.
+
+    ``address`` is the container's own, to which ``names`` lead; a full name brings its first label along.
+    ``extra`` are ``NAME:ADDRESS`` or ``NAME=ADDRESS``, where the address ``host-gateway`` stands for ``gateway``.
+    ``inherited`` replaces the usual beginning, for a container that shares the host's network. Raises InvalidInput.
+    """
+    lines = []
+    for entry in extra:
+        name, where = parse_extra_host(entry)
+        if where == HOST_GATEWAY:
+            if not gateway:
+                raise InvalidInput(
+                    f"no address for {HOST_GATEWAY} in add-host: {entry!r}", "the container's network has no gateway"
+                )
+            where = gateway
+        lines.append(f"{where}\t{name}\n")
+    if address and names:
+        lines.append(f"{address}\t{' '.join(_with_labels(names))}\n")
+    beginning = inherited or _LOCAL
+    return (beginning if beginning.endswith("\n") else beginning + "\n") + "".join(lines)
+
+
+def parse_extra_host(entry: str) -> tuple[str, str]:
+    """Return name and address of an ``--add-host``. Raises InvalidInput in Docker's words."""
+    cut = min((at for at in (entry.find(":"), entry.find("=")) if at >= 0), default=-1)
+    name, where = entry[:cut], entry[cut + 1 :]
+    if cut < 1 or any(c.isspace() or c == "#" for c in name):
+        raise InvalidInput(f'bad format for add-host: "{entry}"')
+    if where.startswith("[") and where.endswith("]"):
+        where = where[1:-1]
+    if where != HOST_GATEWAY and not _family(where):
+        raise InvalidInput(f'invalid IP address in add-host: "{where}"')
+    return name, where
+
+
+def resolv_conf(
+    host: str,
+    nameservers: Sequence[str] = (),
+    search: Sequence[str] = (),
+    options: Sequence[str] = (),
+    *,
+    reaches_host: bool = False,
+    ipv6: bool = False,
+) -> str:
+    """Return the content of /etc/resolv.conf.
+
+    ``host`` is the content of the host's; ``nameservers``, ``search`` and ``options`` each replace its own where
+    given, and the search list ``.`` means none. A container in the host's network (``reaches_host``) can use
+    whatever the host uses. Another loses the servers on loopback, which would be its own, and without ``ipv6``
+    those that have only such an address; when none is left it is given public ones. Raises InvalidInput.
+    """
+    for server in nameservers:
+        if not _family(server):
+            raise InvalidInput(f"IP address is not correctly formatted: {server}")
+    found_servers, found_search, found_options = _parsed(host)
+    if not nameservers:
+        nameservers = [s for s in found_servers if reaches_host or _reachable(s, ipv6)]
+        if not nameservers and not reaches_host:
+            nameservers = _FALLBACK
+    search = () if tuple(search) == (".",) else (search or found_search)
+    lines = [f"search {' '.join(search)}\n"] if search else []
+    lines += [f"nameserver {server}\n" for server in nameservers]
+    if options or found_options:
+        lines.append(f"options {' '.join(options or found_options)}\n")
+    return "".join(lines)
+
+
+def hostname(name: str) -> str:
+    """Return the content of /etc/hostname."""
+    return f"{name}\n"
+
+
+def host_resolv_conf() -> str:
+    """Return what the host resolves names with, empty when it does not say.
+
+    Where that is nothing but systemd-resolved's stub on loopback, the servers behind the stub.
+    """
+    content = _read(_RESOLV_CONF)
+    if _parsed(content)[0] == [_RESOLVED_STUB]:
+        return _read(_RESOLVED) or content
+    return content
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def _parsed(content: str) -> tuple[list[str], list[str], list[str]]:
+    """Return nameservers, search list and options as resolv.conf(5) reads them: of search lines, the last one."""
+    servers: list[str] = []
+    search: list[str] = []
+    options: list[str] = []
+    for line in content.splitlines():
+        words = line.split()
+        if len(words) < 2 or line[0] in "#;":
+            continue
+        if words[0] == "nameserver" and _family(words[1]):
+            servers.append(words[1])
+        elif words[0] in ("search", "domain"):
+            search = words[1:] if words[0] == "search" else words[1:2]
+        elif words[0] == "options":
+            options += words[1:]
+    return servers, search, options
+
+
+def _reachable(server: str, ipv6: bool) -> bool:
+    if _family(server) == socket.AF_INET:
+        return not server.startswith("127.")
+    packed = socket.inet_pton(socket.AF_INET6, server.partition("%")[0])
+    return ipv6 and packed != bytes(15) + b"\1" and not server.lower().startswith("fe80")
+
+
+def _family(address: str) -> int:
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, address.partition("%")[0] if family == socket.AF_INET6 else address)
+        except (OSError, ValueError):
+            continue
+        return family
+    return 0
+
+
+def _with_labels(names: Iterable[str]) -> list[str]:
+    found: list[str] = []
+    for name in names:
+        for one in (name, name.partition(".")[0]):
+            if one and one not in found:
+                found.append(one)
+    return found
