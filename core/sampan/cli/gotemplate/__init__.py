@@ -1,0 +1,42 @@
+"""Render Go templates (text/template) as ``--format`` takes them, over Python values.
+
+Follows https://pkg.go.dev/text/template with Docker's functions. A mapping whose keys all look like Go's exported
+fields is taken for a struct where the two differ: asking it for what it has not is an error under ``strict``, and
+JSON keeps its order; any other mapping is a Go map: ``<no value>``, and sorted.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sampan.cli.gotemplate.failure import TemplateError, located
+from sampan.cli.gotemplate.nodes import State
+from sampan.cli.gotemplate.parser import Parser
+from sampan.cli.gotemplate.values import Record
+from sampan.errors import InvalidInput
+
+__all__ = ["Record", "Template"]
+
+
+class Template:
+    """A template, parsed once. Raises InvalidInput with Go's wording when it does not parse."""
+
+    def __init__(self, text: str, blame: str = "template parsing error") -> None:
+        self._text = text
+        try:
+            self._body, self._named = Parser(text).parse()
+        except TemplateError as failure:
+            line = text.count("\n", 0, failure.position) + 1
+            raise InvalidInput(f"{blame}: template: :{line}: {failure.message}") from failure
+
+    def render(self, value: Any, *, strict: bool = False, blame: str = "template parsing error") -> str:
+        """Return the template's text for a value. Raises InvalidInput with Go's wording when it cannot be had.
+
+        ``value`` is made of mappings, Records, lists, strings, numbers, booleans and None.
+        """
+        state = State(self._named, strict, value)
+        try:
+            self._body.run(state, value)
+        except TemplateError as failure:
+            raise InvalidInput(f"{blame}: {located(self._text, failure)}") from failure
+        return "".join(state.out)

@@ -1,0 +1,212 @@
+"""Print values as Go's fmt package does, and as encoding/json does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from sampan.cli.gotemplate.values import MISSING, Record, is_struct, type_name
+
+_VERB = re.compile(r"%([-+# 0]*)(\*|\d+)?(?:\.(\*|\d*))?(.)?", re.DOTALL)
+
+
+def show(value: Any) -> str:
+    """Print as an action does: as ``%v``, but ``<no value>`` for what is not there."""
+    return "<no value>" if value is MISSING else text(value)
+
+
+def text(value: Any) -> str:
+    """Print as ``%v``."""
+    if isinstance(value, str):
+        return value
+    if value is None or value is MISSING:
+        return "<nil>"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return number(value, 21 if value == 0 else 6)
+    if isinstance(value, Record):
+        value = value.fields()
+    if isinstance(value, Mapping):
+        return "map[" + " ".join(f"{text(key)}:{text(value[key])}" for key in sorted(value)) + "]"
+    if isinstance(value, (list, tuple)):
+        return "[" + " ".join(map(text, value)) + "]"
+    return str(value)
+
+
+def number(value: float, limit: int) -> str:
+    """Print with the fewest digits; with an exponent below 1e-4 and from 10**limit on (Go's %g; JSON has limit 21)."""
+    if value != value or value in (float("inf"), float("-inf")):
+        return "NaN" if value != value else "+Inf" if value > 0 else "-Inf"
+    mantissa, _, exponent = repr(abs(value)).partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    digits = (whole + fraction).lstrip("0")
+    point = len(whole) + int(exponent or 0) - (len(whole + fraction) - len(digits))
+    digits = digits.rstrip("0") or "0"
+    sign = "-" if str(value)[0] == "-" else ""
+    lowest = -4 if limit < 21 else -6
+    if value and not lowest <= point - 1 < limit:
+        rest = f".{digits[1:]}" if digits[1:] else ""
+        return f"{sign}{digits[0]}{rest}e{point - 1:+03d}"
+    if value == 0:
+        return sign + "0"
+    if point <= 0:
+        return f"{sign}0.{'0' * -point}{digits}"
+    tail = digits[point:]
+    return sign + digits[:point].ljust(point, "0") + (f".{tail}" if tail else "")
+
+
+def sprint(values: list[Any]) -> str:
+    """Print one after the other, with a space between two when neither is a string."""
+    out = ""
+    for position, value in enumerate(values):
+        if position and not isinstance(value, str) and not isinstance(values[position - 1], str):
+            out += " "
+        out += text(value)
+    return out
+
+
+def sprintf(form: str, values: list[Any]) -> str:
+    """Print as Go's Printf: what does not fit is shown in the text, never an error."""
+    rest = list(values)
+
+    def replace(match: re.Match[str]) -> str:
+        flags, width, precision, verb = match.groups()
+        if verb == "%":
+            return "%"
+        if width == "*":
+            width = str(rest.pop(0)) if rest else "0"
+        if precision == "*":
+            precision = str(rest.pop(0)) if rest else "0"
+        if verb is None:
+            return "%!(NOVERB)"
+        if not rest:
+            return f"%!{verb}(MISSING)"
+        exact = None if precision is None else int(precision or 0)
+        return _verb(verb, flags, int(width or 0), exact, rest.pop(0))
+
+    out = _VERB.sub(replace, form)
+    if rest:
+        out += "%!(EXTRA " + ", ".join(f"{type_name(value)}={text(value)}" for value in rest) + ")"
+    return out
+
+
+def _verb(verb: str, flags: str, width: int, precision: int | None, value: Any) -> str:
+    if isinstance(value, (list, tuple)) and verb in "sqdx":
+        return "[" + " ".join(_verb(verb, flags, width, precision, one) for one in value) + "]"
+    body = _body(verb, flags, precision, value)
+    if body is None:
+        return f"%!{verb}({'<nil>' if value is None else f'{type_name(value)}={text(value)}'})"
+    if "-" in flags:
+        return body.ljust(width)
+    if "0" in flags:
+        signed = body[:1] in ("+", "-") and not isinstance(value, str)
+        return body[0] + body[1:].rjust(width - 1, "0") if signed else body.rjust(width, "0")
+    return body.rjust(width)
+
+
+def _body(verb: str, flags: str, precision: int | None, value: Any) -> str | None:
+    if verb == "T":
+        return type_name(value)
+    if verb == "v":
+        if isinstance(value, str):
+            return quote(value) if "#" in flags else value[:precision]
+        return _sign(text(value), flags, value)
+    if verb == "t":
+        return text(value) if isinstance(value, bool) else None
+    if isinstance(value, str):
+        return _string(verb, flags, value[:precision])
+    if isinstance(value, float) and verb in "eEfFgG":
+        if verb in "gG" and precision is None:
+            return _sign(number(value, 21), flags, value)
+        return _sign(f"{value:.{6 if precision is None else precision}{verb}}", flags, value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return _integer(verb, flags, value)
+    return None
+
+
+def _string(verb: str, flags: str, value: str) -> str | None:
+    if verb == "s":
+        return value
+    if verb == "q":
+        return f"`{value}`" if "#" in flags and "`" not in value else quote(value, ascii_only="+" in flags)
+    if verb in "xX":
+        digits = value.encode(errors="surrogateescape").hex()
+        return digits.upper() if verb == "X" else digits
+    return None
+
+
+def _integer(verb: str, flags: str, value: int) -> str | None:
+    if verb == "c":
+        return chr(value)
+    if verb == "q":
+        return "'" + quote(chr(value))[1:-1].replace("'", "\\'") + "'"
+    if verb == "U":
+        return f"U+{value:04X}"
+    if verb in "dxXob":
+        return _sign(format(value, ("#" if "#" in flags else "") + verb), flags, value)
+    return None
+
+
+def _sign(body: str, flags: str, value: Any) -> str:
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or body.startswith(("-", "+")):
+        return body
+    return "+" + body if "+" in flags else " " + body if " " in flags else body
+
+
+_ESCAPES = {"\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
+
+
+def quote(value: str, ascii_only: bool = False) -> str:
+    """Quote as a Go string literal."""
+    out = []
+    for char in value:
+        code = ord(char)
+        if char in '"\\':
+            out.append("\\" + char)
+        elif char in _ESCAPES:
+            out.append(_ESCAPES[char])
+        elif code < 0x20 or code == 0x7F:
+            out.append(f"\\x{code:02x}")
+        elif code < 0x7F or (char.isprintable() and not ascii_only):
+            out.append(char)
+        else:
+            out.append(f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}")
+    return '"' + "".join(out) + '"'
+
+
+_JSON_STRING = re.compile('[\x00-\x1f"\\\\\u2028\u2029\ud800-\udfff]')
+_HTML = re.compile("[<>&]")
+_JSON_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f", '"': '\\"', "\\": "\\\\"}
+
+
+def to_json(value: Any, html: bool = False) -> str:
+    """Encode as Go: maps sorted, structs in order; <, > and & escaped in Records, as Docker's listings do."""
+    if value is None or value is MISSING:
+        return "null"
+    if isinstance(value, str):
+        found = _JSON_STRING.sub(_json_escape, value)
+        return f'"{_HTML.sub(_unicode, found) if html else found}"'
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return re.sub(r"e-0(\d)$", r"e-\1", number(value, 21))
+    if isinstance(value, Record):
+        value, html = value.fields(), True
+    if isinstance(value, Mapping):
+        keys = value if is_struct(value) else sorted(value, key=str)
+        return "{" + ",".join(f"{to_json(str(key), html)}:{to_json(value[key], html)}" for key in keys) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ",".join(to_json(one, html) for one in value) + "]"
+    return str(value)
+
+
+def _json_escape(match: re.Match[str]) -> str:
+    if "\ud800" <= match[0] <= "\udfff":
+        return "\\ufffd"
+    return _JSON_SHORT.get(match[0]) or _unicode(match)
+
+
+def _unicode(match: re.Match[str]) -> str:
+    return f"\\u{ord(match[0]):04x}"
