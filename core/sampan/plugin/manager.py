@@ -51,7 +51,7 @@ class Plugins:
         self._claims = None if claims is None else tuple(claims)
         self._lock = _thread.RLock()
         self._pluggy: pluggy.PluginManager | None = None
-        self._providers: dict[str, Any] = {}
+        self._registered: dict[str, Any] = {}
         self._extensions: dict[str, Claim] = {}
         self._broken: dict[str, PluginFault] = {}
 
@@ -101,9 +101,7 @@ class Plugins:
         claim = self.find(slot, name)
         with self._lock:
             self._load_extensions()
-            if claim.target not in self._providers:
-                self._providers[claim.target] = self._register(claim)
-            return self._providers[claim.target]
+            return self._register(claim)
 
     def info(self, slot: str, name: str) -> PluginInfo:
         """Return what a plugin tells of itself; its module's summary alone when it tells nothing."""
@@ -226,16 +224,19 @@ class Plugins:
                 self._warn(f"{fault.message} ({hint})")
 
     def _register(self, claim: Claim) -> Any:
+        # By its target, which may serve under several names: ``ls`` and ``list``.
+        if claim.target in self._registered:
+            return self._registered[claim.target]
         manager = self._manager
         plugin = _import(claim)
-        registered = f"{claim.slot}:{claim.target}"
         try:
-            manager.register(plugin, registered)
+            manager.register(plugin, claim.target)
             manager.check_pending()
         except (Exception, SystemExit) as error:
-            if manager.get_plugin(registered) is not None:
-                manager.unregister(name=registered)
+            if manager.get_plugin(claim.target) is not None:
+                manager.unregister(name=claim.target)
             raise PluginFault(f"plugin {claim.label} does not fit: {_reason(error)}") from error
+        self._registered[claim.target] = plugin
         return plugin
 
     def _open(self, slot: str, name: str, arguments: dict[str, Any]) -> Any:
@@ -250,7 +251,12 @@ class Plugins:
         return self._checked(claim, kind.hook, answer, _object(kind.contract))
 
     def _ask(self, claim: Claim, plugin: Any, hook: str, arguments: dict[str, Any]) -> Any:
-        others = [other for other in self._providers.values() if other is not plugin]
+        # Other providers would answer for themselves. One that is an extension as well stays for its wrappers: it
+        # was registered earlier, so the plugin asked is called before it.
+        extensions = {extension.target for extension in self._extensions.values()}
+        others = [
+            other for target, other in self._registered.items() if other is not plugin and target not in extensions
+        ]
         try:
             return self._manager.subset_hook_caller(hook, others)(**arguments)
         except SampanError:
@@ -278,7 +284,7 @@ class Plugins:
             return
         everyone = self._manager.get_plugins()
         for claim in self._extensions.values():
-            plugin = self._manager.get_plugin(f"{claim.slot}:{claim.target}")
+            plugin = self._registered[claim.target]
             try:
                 self._manager.subset_hook_caller(hook, everyone - {plugin})(**arguments)
             except (Exception, SystemExit) as error:

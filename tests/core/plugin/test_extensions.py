@@ -71,6 +71,23 @@ def test_a_wrapper_that_returns_something_else_is_refused(site, driver):
         Plugins(Settings()).open_storage("a", "/x")
 
 
+def test_a_module_may_be_driver_and_wrapper_at_once(site, driver):
+    both = driver + """
+    @hookimpl
+    def sampan_container_started(container): heard.append(container.name)
+
+    heard = []
+    """
+    points = {"storage": {"a": "acme_a", "b": "acme_both"}, "extensions": {"both": "acme_both"}}
+    site.install("acme", points, {"acme_a": driver, "acme_both": both})
+    plugins = Plugins(Settings())
+    assert [plugins.open_storage(name, "/x").origin for name in "abab"] == ["acme_a", "acme_both"] * 2
+    plugins.container_started(CONTAINER)
+    import acme_both
+
+    assert acme_both.heard == ["web"]
+
+
 @pytest.mark.parametrize(("event", "arguments", "heard"), EVENTS)
 def test_every_event_is_heard(site, event, arguments, heard):
     """sampan_image_pulled, sampan_image_imported, sampan_image_removed, sampan_container_created,
