@@ -179,10 +179,6 @@ REFUSED = [
     ('{{eq 1 "a"}}', ':1:2: executing "" at <eq 1 "a">: error calling eq: incompatible types for comparison'),
     ("{{eq}}", ':1:2: executing "" at <eq>: wrong number of args for eq: want at least 1 got 0'),
     ("{{eq 1}}", ':1:2: executing "" at <eq 1>: error calling eq: missing argument for comparison'),
-    (
-        "{{eq .Config.Labels .Config.Labels}}",
-        ':1:2: executing "" at <eq .Config.Labels .Config.Labels>: error calling eq: non-comparable type map[a.b:<x>&y]: map[string]interface {}',
-    ),
     ("{{range .Name}}x{{end}}", ':1:8: executing "" at <.Name>: range can\'t iterate over /gtchk2'),
     ("{{.Name.}}", ":1: unexpected <.> in operand"),
     (

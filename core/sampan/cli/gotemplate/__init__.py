@@ -29,12 +29,15 @@ class Template:
             line = text.count("\n", 0, failure.position) + 1
             raise InvalidInput(f"{blame}: template: :{line}: {failure.message}") from failure
 
-    def render(self, value: Any, *, strict: bool = False, blame: str = "template parsing error") -> str:
+    def render(
+        self, value: Any, *, strict: bool = False, heading: bool = False, blame: str = "template parsing error"
+    ) -> str:
         """Return the template's text for a value. Raises InvalidInput with Go's wording when it cannot be had.
 
-        ``value`` is made of mappings, Records, lists, strings, numbers, booleans and None.
+        ``value`` is made of mappings, Records, lists, strings, numbers, booleans and None. With
+        ``heading`` the functions that would change a table's headings do not.
         """
-        state = State(self._named, strict, value)
+        state = State(self._named, strict, value, heading)
         try:
             self._body.run(state, value)
         except TemplateError as failure:

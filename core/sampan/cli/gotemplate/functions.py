@@ -184,3 +184,7 @@ FUNCTIONS = {
     "pad": Function(_pad, "sii"),
     "truncate": Function(_truncate, "si"),
 }
+
+# Over a table's headings these leave the heading alone, as docker's do.
+_SAME = Function(lambda value, *_: value, "a*")
+HEADING_FUNCTIONS = dict.fromkeys(("json", "join", "split", "lower", "upper", "title", "truncate"), _SAME)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sampan.cli.gotemplate.failure import TemplateError
-from sampan.cli.gotemplate.functions import FUNCTIONS
+from sampan.cli.gotemplate.functions import FUNCTIONS, HEADING_FUNCTIONS
 from sampan.cli.gotemplate.printing import show, text
 from sampan.cli.gotemplate.values import MISSING, lookup, pairs, truth
 
@@ -16,12 +16,13 @@ _DEEPEST = 200  # templates that call themselves; Python's stack ends long befor
 class State:
     """One rendering: the output so far, and the variables, innermost last."""
 
-    def __init__(self, named: dict[str, Body], strict: bool, root: Any) -> None:
+    def __init__(self, named: dict[str, Body], strict: bool, root: Any, heading: bool = False) -> None:
         self.named = named
         self.strict = strict
         self.out: list[str] = []
         self.variables: list[tuple[str, Any]] = [("$", root)]
         self.depth = 0
+        self.functions = {**FUNCTIONS, **HEADING_FUNCTIONS} if heading else FUNCTIONS
 
     def get(self, name: str) -> Any:
         """Return the innermost variable of a name."""
@@ -128,7 +129,7 @@ class Name(Expression):
 
     def call(self, state: State, dot: Any, arguments: list[Expression], final: list[Any]) -> Any:
         """Return the value as a command's first word, given arguments."""
-        function = FUNCTIONS[self.source]
+        function = state.functions[self.source]
         try:
             function.check_count(self.source, len(arguments) + len(final))
         except TemplateError as failure:

@@ -1,0 +1,64 @@
+"""Lay out listings as Docker does: a table, one JSON object per row, or a template's text for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sampan.cli.gotemplate import Record, Template
+
+_PADDING = 3
+_NARROWEST = 10
+_PARSE = "failed to parse template"
+_RENDER = "failed to execute template"
+
+
+def listing(
+    rows: Iterable[Mapping[str, Any]],
+    headers: Mapping[str, str],
+    columns: Sequence[str],
+    form: str = "",
+    *,
+    quiet: str = "",
+    kind: str = "row",
+) -> list[str]:
+    """Return the lines of a listing.
+
+    ``rows`` map field names to what Record takes; ``headers`` gives each field's heading, ``columns`` the fields of
+    the plain table; ``form`` is the argument of ``--format``: empty, ``table``, ``table TEMPLATE``, ``json`` or a
+    template, with ``\\t`` and ``\\n`` spelled out or real; ``quiet`` names the one field that ``-q`` leaves. ``kind``
+    names the rows in error messages. Raises InvalidInput on a template that is wrong, rows or none.
+    """
+    if quiet:
+        form = form if form and not form.startswith(("table", "json")) else "{{." + quiet + "}}"
+    template, tabular = _template(form, columns)
+    lines = [template.render(Record(row, kind), blame=_RENDER) for row in rows]
+    if not tabular:
+        return [line for text in lines for line in text.split("\n")]
+    heads = Record({**headers, "Label": lambda name: name.rpartition(".")[2]}, kind)
+    return align([template.render(heads, heading=True, blame=_RENDER), *lines])
+
+
+def align(lines: Iterable[str]) -> list[str]:
+    """Pad the cells between tabs into columns, each three wider than its widest cell and at least ten wide.
+
+    As Go's text/tabwriter: what follows a line's last tab belongs to no column.
+    """
+    table = [line.split("\t") for text in lines for line in text.split("\n")]
+    count = max((len(cells) for cells in table), default=1) - 1
+    widths = [
+        max(_NARROWEST, *(len(cells[n]) + _PADDING for cells in table if len(cells) > n + 1)) for n in range(count)
+    ]
+    return [
+        "".join(cell.ljust(width) for cell, width in zip(cells[:-1], widths, strict=False)) + cells[-1]
+        for cells in table
+    ]
+
+
+def _template(form: str, columns: Sequence[str]) -> tuple[Template, bool]:
+    if form == "json":
+        return Template("{{json .}}"), False
+    tabular = not form or form.startswith("table")
+    if tabular:
+        form = form.removeprefix("table").strip() or r"\t".join("{{." + name + "}}" for name in columns)
+    return Template(form.replace("\\t", "\t").replace("\\n", "\n"), blame=_PARSE), tabular
