@@ -68,6 +68,10 @@ class Attachment:
         """Tell the container's terminal its size in characters."""
         self._say(wire.resize(height, width))
 
+    def watch(self) -> None:
+        """Ask for no output, only to be told of the end."""
+        self._say(wire.frame(Kind.WATCH))
+
     def _say(self, content: bytes) -> None:
         try:
             self._connection.sendall(content)
@@ -90,10 +94,26 @@ def attach(engine: Engine, text: str) -> Attachment:
     container = engine.container(text)
     if not container.alive:
         raise Conflict("You cannot attach to a stopped container, start it first")
+    attachment = connect(engine, container)
+    if attachment is None:
+        raise Conflict(f"container {container.name} is ending")
+    return attachment
+
+
+def watch(engine: Engine, container: Container) -> Attachment | None:
+    """Connect only to be told of the end; None when the monitor is gone already."""
+    attachment = connect(engine, container)
+    if attachment is not None:
+        attachment.watch()
+    return attachment
+
+
+def connect(engine: Engine, container: Container) -> Attachment | None:
+    """Connect to a container's monitor, or return None when it does not listen."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         connection.connect(engine.layout.attach_socket(container.id))
-    except OSError as error:
+    except OSError:
         connection.close()
-        raise Conflict(f"container {container.name} is ending") from error
+        return None
     return Attachment(connection, container)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sampan.contracts.storage import StorageDriver
     from sampan.engine.attach import Attachment
     from sampan.engine.exec_ import Execution, ExecRequest
+    from sampan.engine.pull import Pulled
     from sampan.model.container import Container, ContainerSpec
     from sampan.model.image import Image
     from sampan.plugin.manager import Plugins
@@ -33,7 +34,7 @@ class Engine:
     """A container engine on one root. A context manager; not to be carried across a fork.
 
     >>> with Engine() as engine:
-    ...     image = engine.pull("busybox")
+    ...     pulled = engine.pull("busybox")
     ...     container = engine.create(ContainerSpec(image="busybox", command=("echo", "hello")))
     ...     engine.start(container.id)
     """
@@ -127,7 +128,7 @@ class Engine:
 
     # -- images -----------------------------------------------------------------------------------
 
-    def pull(self, reference: str, *, platform: str = "", report: Report = silent) -> Image:
+    def pull(self, reference: str, *, platform: str = "", report: Report = silent) -> Pulled:
         """Fetch an image from its registry and unpack it; ``platform`` as ``os/arch[/variant]``."""
         from sampan.engine import pull
 
@@ -192,15 +193,18 @@ class Engine:
 
         return recovery.truth(self, self.store.containers.find(text))
 
-    def start(self, container: str, *, attach: bool = False) -> Attachment | None:
+    def start(
+        self, container: str, *, attach: bool = False, size: tuple[int, int] | None = None
+    ) -> Attachment | None:
         """Run a created or exited container under a monitor of its own; running already: nothing to do.
 
-        With ``attach`` its streams are returned, connected before its first process begins. Raises CommandNotFound,
+        With ``attach`` its streams are returned, connected before its first process begins; ``size`` is its
+        terminal's height and width in characters. Raises CommandNotFound,
         CommandNotExecutable and whatever else keeps it from starting; then it is as it was.
         """
         from sampan.engine import start
 
-        return start.start(self, container, attach=attach)
+        return start.start(self, container, attach=attach, size=size)
 
     def attach(self, container: str) -> Attachment:
         """Connect to the streams of a running container. Raises Conflict unless it runs."""

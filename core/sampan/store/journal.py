@@ -2,8 +2,9 @@
 
 An *operation* is one command's attempt at something made of several steps outside the database (a file, a
 snapshot, a directory). Each step's undoing is recorded first. When the operation ends well its notes are dropped,
-in the same transaction as its result where that matters; when it fails, or its process is found dead by a later command, the notes
-are carried out last to first. Undoing must therefore be possible twice, and before the step was taken.
+in the same transaction as its result where that matters; when it fails, or its process is found dead by a later
+command, the notes are carried out last to first. Undoing must therefore be possible twice, and before the step was
+taken.
 
 A *lease* keeps content alive that no image refers to yet: removal passes over leased digests.
 """
@@ -17,6 +18,7 @@ from contextlib import contextmanager
 
 import msgspec
 
+from sampan.errors import SampanError
 from sampan.store import owner
 from sampan.store.database import Database
 
@@ -39,13 +41,16 @@ class Operation:
         self._token = token
         self.id = f"{name}-{os.urandom(6).hex()}"
 
-    def plan(self, kind: str, *what: str) -> None:
-        """Record an undoing; to be called before the step it undoes."""
+    def plan(self, kind: str, *what: str, cursor: sqlite3.Cursor | None = None) -> None:
+        """Record an undoing, before the step it undoes; within a transaction under way if its cursor is given."""
+        if cursor is None:
+            with self._database.transaction() as own:
+                self.plan(kind, *what, cursor=own)
+            return
         action = msgspec.json.encode(Action(kind, what))
-        with self._database.transaction() as cursor:
-            cursor.execute(
-                "INSERT INTO journal (operation, owner, action) VALUES (?, ?, ?)", (self.id, self._token, action)
-            )
+        cursor.execute(
+            "INSERT INTO journal (operation, owner, action) VALUES (?, ?, ?)", (self.id, self._token, action)
+        )
 
     def lease(self, digests: Iterable[str]) -> None:
         """Keep these digests and chain ids from being removed until the operation ends."""
@@ -78,20 +83,41 @@ class Journal:
             operation.finish(cursor)
 
     def sweep(self, undo: Undo) -> int:
-        """Undo what dead processes left; return how many operations that were. Cheap when there are none."""
-        rows = self._database.all("SELECT DISTINCT operation, owner FROM journal UNION SELECT operation, owner FROM leases")
-        dead = [str(operation) for operation, token in rows if not owner.alive(str(token))]
-        for operation in dead:
-            self._undo(operation, undo)
-        return len(dead)
+        """Undo what dead processes left; return how many operations that were. Cheap when there are none.
 
-    def _undo(self, operation: str, undo: Undo) -> None:
+        Several commands may sweep at once: each takes over the operations that it undoes.
+        """
+        rows = self._database.all("SELECT operation, owner FROM journal UNION SELECT operation, owner FROM leases")
+        dead = [(str(operation), str(token)) for operation, token in rows if not owner.alive(str(token))]
+        mine = [operation for operation, token in dead if self._take_over(operation, token)]
+        return sum(self._undo(operation, undo) for operation in mine)
+
+    def _take_over(self, operation: str, dead: str) -> bool:
+        token = owner.current()
+        with self._database.transaction() as cursor:
+            taken = sum(
+                cursor.execute(
+                    f"UPDATE {table} SET owner = ? WHERE operation = ? AND owner = ?", (token, operation, dead)
+                ).rowcount
+                for table in ("journal", "leases")
+            )
+        return taken > 0
+
+    def _undo(self, operation: str, undo: Undo) -> bool:
+        with self._database.transaction() as cursor:
+            # What it kept alive for itself alone goes with the rest.
+            cursor.execute("DELETE FROM leases WHERE operation = ?", (operation,))
         rows = self._database.all("SELECT action FROM journal WHERE operation = ? ORDER BY step DESC", operation)
-        for (action,) in rows:
-            assert isinstance(action, bytes)
-            undo(msgspec.json.decode(action, type=Action))
+        try:
+            for (action,) in rows:
+                assert isinstance(action, bytes)
+                undo(msgspec.json.decode(action, type=Action))
+        except SampanError:
+            # A driver that cannot work now must not keep every other command from working: a later one tries again.
+            return False
         with self._database.transaction() as cursor:
             _forget(cursor, operation)
+        return True
 
 
 def _forget(cursor: sqlite3.Cursor, operation: str) -> None:

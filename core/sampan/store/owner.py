@@ -25,6 +25,11 @@ def pid_of(token: str) -> int:
     return int(token.split("/")[1])
 
 
+def boot_of(token: str) -> str:
+    """Return the id of the boot a token is from."""
+    return token.split("/")[0]
+
+
 def _boot() -> str:
     with open("/proc/sys/kernel/random/boot_id", "rb", buffering=0) as file:
         return file.read().decode().strip()

@@ -11,6 +11,7 @@ from sampan.store.images import Images
 from sampan.store.journal import Journal
 from sampan.store.layers import Layers
 from sampan.store.layout import Layout
+from sampan.store.networks import Networks
 
 
 class Store:
@@ -37,6 +38,11 @@ class Store:
     def containers(self) -> Containers:
         """The container records."""
         return Containers(self.database)
+
+    @cached_property
+    def networks(self) -> Networks:
+        """The network records."""
+        return Networks(self.database)
 
     def close(self) -> None:
         """Close the database."""

@@ -1,0 +1,62 @@
+"""Put a container on record, with its writable layer."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from sampan.engine import names, networking, process, undo
+from sampan.model.container import Container, ContainerSpec, Status
+from sampan.model.image import Image, ImageConfig, decode
+
+if TYPE_CHECKING:
+    from sampan.engine.engine import Engine
+
+
+def create(engine: Engine, spec: ContainerSpec) -> Container:
+    """Create a container; killed in the middle, the next command clears away what there was of it."""
+    image = engine.image(spec.image)
+    container = _describe(engine, spec, image)
+    with engine.store.journal.operation("create", lambda action: undo.undo(engine, action)) as operation:
+        chain = _unpacked(engine, image, container.storage_driver)
+        operation.plan("container", container.id)
+        engine.store.containers.add(container)
+        engine.storage(container.storage_driver).prepare(container.id, chain)
+        os.makedirs(engine.layout.container(container.id), mode=0o700)
+        with engine.store.database.transaction() as cursor:
+            container = engine.store.containers.change(cursor, container.id, status=Status.CREATED)
+            operation.finish(cursor)
+    engine.plugins.container_created(container)
+    return container
+
+
+def _describe(engine: Engine, spec: ContainerSpec, image: Image) -> Container:
+    config = decode(engine.store.blobs.read(image.id), ImageConfig, f"the configuration of image {image.short_id}")
+    merged = process.merge(spec, config.defaults)
+    line = process.arguments(merged)
+    if spec.name:
+        names.check(spec.name)
+    network = networking.resolve(engine, spec)
+    return Container(
+        id=names.container_id(),
+        name=spec.name or names.generate(engine.store.containers.taken),
+        image_id=image.id,
+        spec=msgspec.structs.replace(merged, network=network.name),
+        path=line[0],
+        args=line[1:],
+        created=time.time(),
+        status=Status.CREATING,
+        storage_driver=spec.storage_driver or engine.storage_name(),
+        runtime=spec.runtime or engine.settings.runtime,
+        log_driver=spec.log_driver or engine.settings.log_driver,
+        network_driver=network.driver,
+    )
+
+
+def _unpacked(engine: Engine, image: Image, storage: str) -> str | None:
+    from sampan.engine import unpack
+
+    return unpack.ensure_unpacked(engine, image, storage) or None

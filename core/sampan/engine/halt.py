@@ -1,0 +1,37 @@
+"""End a run, and undo whatever there is of it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from sampan.engine import networking
+from sampan.kernel import mount
+
+if TYPE_CHECKING:
+    from sampan.engine.engine import Engine
+    from sampan.model.container import Container
+
+
+def halt(engine: Engine, container: Container) -> None:
+    """Kill what still runs, and undo cgroup, mount, network and bundle. Possible at any time, and twice."""
+    engine.runtime(container.runtime).delete(container.id, force=True)
+    bundle = engine.layout.bundle(container.id)
+    # Mounted only in the monitor's own mount namespace; elsewhere there is nothing to unmount.
+    mount.unmount(f"{bundle}/rootfs")
+    networking.disconnect(engine, container)
+    _remove_bundle(bundle)
+
+
+def _remove_bundle(bundle: str) -> None:
+    # By name and with rmdir: a recursive removal that met a root file system still mounted would empty it.
+    for name in ("config.json", "attach.sock"):
+        try:
+            os.unlink(f"{bundle}/{name}")
+        except FileNotFoundError:
+            pass
+    for directory in (f"{bundle}/rootfs", bundle):
+        try:
+            os.rmdir(directory)
+        except FileNotFoundError:
+            pass

@@ -1,0 +1,64 @@
+"""Decide what a container runs, from what the user asks and what its image says, by Docker's rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from sampan.errors import InvalidInput
+from sampan.model.container import ContainerSpec
+from sampan.model.image import Defaults
+
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def merge(spec: ContainerSpec, defaults: Defaults) -> ContainerSpec:
+    """Return the spec with all that the image decides filled in."""
+    command = spec.command
+    if not command and spec.entrypoint is None:
+        command = defaults.cmd or ()
+    entrypoint = spec.entrypoint if spec.entrypoint is not None else defaults.entrypoint
+    return msgspec.structs.replace(
+        spec,
+        command=tuple(command),
+        entrypoint=tuple(entrypoint) if entrypoint else None,
+        env=(*spec.env, *_lacking(spec.env, defaults.env or ())),
+        user=spec.user or defaults.user or "",
+        workdir=spec.workdir or defaults.working_dir or "",
+        labels={**(defaults.labels or {}), **spec.labels},
+        stop_signal=spec.stop_signal or defaults.stop_signal or "",
+    )
+
+
+def arguments(spec: ContainerSpec) -> tuple[str, ...]:
+    """Return the command line of a merged spec. Raises InvalidInput when there is none."""
+    line = (*(spec.entrypoint or ()), *spec.command)
+    if not line or not line[0]:
+        raise InvalidInput("No command specified", "name one after the image")
+    return line
+
+
+def environment(spec: ContainerSpec, hostname: str) -> list[str]:
+    """Return the first process's environment: the engine's, then image's and user's on top."""
+    base = [f"PATH={DEFAULT_PATH}", f"HOSTNAME={hostname}"]
+    if spec.terminal:
+        base.append("TERM=xterm")
+    return override(base, spec.env)
+
+
+def override(base: Iterable[str], changes: Iterable[str]) -> list[str]:
+    """Return ``base`` with ``KEY=value`` entries replaced or added; a bare ``KEY`` removes one."""
+    merged = {entry.partition("=")[0]: entry for entry in base}
+    for entry in changes:
+        key, equals, _ = entry.partition("=")
+        if equals:
+            merged[key] = entry
+        else:
+            merged.pop(key, None)
+    return list(merged.values())
+
+
+def _lacking(env: Iterable[str], defaults: Iterable[str]) -> list[str]:
+    keys = {entry.partition("=")[0] for entry in env}
+    return [entry for entry in defaults if entry.partition("=")[0] not in keys]

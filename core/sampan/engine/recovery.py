@@ -1,0 +1,62 @@
+"""Bring the records back to the truth after commands or monitors were killed, or the machine went down."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from sampan.errors import NotFound
+from sampan.model.container import Container, Status
+from sampan.store import locks, owner
+
+if TYPE_CHECKING:
+    from sampan.engine.engine import Engine
+
+KILLED = 137
+"""The exit code of a container that ended with its monitor: it was killed."""
+LOST = 255
+"""The exit code of a container that a reboot ended: nobody knows."""
+
+
+def sweep(engine: Engine) -> None:
+    """Undo what dead processes left half done. Costs one query when there is nothing."""
+    from sampan.engine import undo
+
+    if engine.store.journal.sweep(lambda action: undo.undo(engine, action)):
+        engine.store.blobs.sweep()
+
+
+def reconcile(engine: Engine) -> None:
+    """Find every container on record as running whose monitor is gone."""
+    for container in engine.store.containers.with_status(Status.RUNNING, Status.PAUSED):
+        if not owner.alive(container.monitor):
+            _bury(engine, container.id)
+
+
+def truth(engine: Engine, container: Container) -> Container:
+    """Return the record as it is once a vanished monitor is accounted for."""
+    if not container.alive or owner.alive(container.monitor):
+        return container
+    _bury(engine, container.id)
+    return engine.store.containers.get(container.id)
+
+
+def _bury(engine: Engine, container: str) -> None:
+    from sampan.engine import halt
+
+    with locks.exclusive(engine.layout, f"container-{container}"):
+        try:
+            record = engine.store.containers.get(container)
+        except NotFound:
+            return
+        if not record.alive or owner.alive(record.monitor):
+            return
+        halt.halt(engine, record)
+        rebooted = owner.boot_of(record.monitor) != owner.boot_of(owner.current())
+        record = engine.store.containers.update(
+            container, status=Status.EXITED, pid=0, exit_code=LOST if rebooted else KILLED,
+            error="" if rebooted else "the monitor was killed", finished=time.time(), monitor="",
+        )
+    engine.plugins.container_exited(record)
+    if record.spec.auto_remove:
+        engine.remove(container)

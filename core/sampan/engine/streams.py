@@ -1,0 +1,316 @@
+"""Carry bytes between a container, its log, and those attached to it, until it ends."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import select
+import socket
+import struct
+import termios
+import time
+from typing import TYPE_CHECKING
+
+from sampan.contracts.runtime import Started, Stdio
+from sampan.engine import wire
+from sampan.engine.wire import Kind
+
+if TYPE_CHECKING:
+    from sampan.contracts.log import LogWriter, Stream
+    from sampan.model.container import ContainerSpec
+
+_CHUNK = 1 << 16
+_ENOUGH = 1 << 20
+"""Bytes waiting for one client at which the container is made to wait too."""
+_GRACE = 0.1
+"""Seconds after the end of the first process during which others may still empty their pipes."""
+
+
+class Client:
+    """One connection."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        self.connection = connection
+        self.parser = wire.Parser()
+        self.waiting = bytearray()
+        self.watches = False
+
+    def push(self) -> bool:
+        """Send what waits, as far as the socket takes it; False when the peer is gone."""
+        try:
+            while self.waiting:
+                sent = self.connection.send(memoryview(self.waiting)[: 1 << 18])
+                del self.waiting[:sent]
+        except BlockingIOError:
+            pass
+        except OSError:
+            return False
+        return True
+
+
+class Streams:
+    """The descriptors of one container's standard streams, and a loop over them. A context manager."""
+
+    def __init__(self, where: str, spec: ContainerSpec, log: LogWriter) -> None:
+        self._spec = spec
+        self._log = log
+        self._socket_path = f"{where}/attach.sock"
+        self._outputs: dict[int, Stream] = {}
+        self._input: int | None = None
+        self._typed = bytearray()
+        self._input_ends = False
+        self._console: int | None = None
+        self._theirs: tuple[int, ...] = ()
+        self._clients: dict[int, Client] = {}
+        self._poll = select.poll()
+        self._held = False
+        self._pidfd = -1
+        self.pid = 0
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            os.unlink(self._socket_path)
+        except FileNotFoundError:
+            pass
+        self._listener.bind(self._socket_path)
+        self._listener.listen(64)
+        self._listener.setblocking(False)
+        self._poll.register(self._listener, select.POLLIN)
+
+    def stdio(self) -> Stdio:
+        """Make the container's pipes; a container with a terminal gets none."""
+        if self._spec.terminal:
+            return Stdio()
+        output, output_end = os.pipe()
+        errors, errors_end = os.pipe()
+        self._outputs = {output: "stdout", errors: "stderr"}
+        given = None
+        if self._spec.open_stdin:
+            given, self._input = os.pipe()
+        self._theirs = (output_end, errors_end) if given is None else (output_end, errors_end, given)
+        return Stdio(stdin=given, stdout=output_end, stderr=errors_end)
+
+    def begin(self, started: Started) -> None:
+        """Take charge of the created process and its terminal."""
+        for descriptor in self._theirs:
+            os.close(descriptor)
+        self._theirs = ()
+        if started.console is not None:
+            self._console = started.console
+            self._outputs = {started.console: "stdout"}
+            self._input = started.console
+        elif self._input is not None:
+            os.set_blocking(self._input, False)
+        for descriptor in self._outputs:
+            os.set_blocking(descriptor, False)
+        self.pid = started.pid
+        self._pidfd = os.pidfd_open(started.pid)
+        self._poll.register(self._pidfd, select.POLLIN)
+        self._hold(False)
+
+    def add_client(self, connection: socket.socket) -> None:
+        """Attach a connection that exists already."""
+        self._clients[connection.fileno()] = Client(connection)
+        self._poll.register(connection, select.POLLIN)
+
+    def serve(self) -> int:
+        """Carry bytes until the first process has ended and its output is drained; return its wait status."""
+        ended: float | None = None
+        while ended is None or (self._outputs and time.monotonic() - ended < _GRACE) or (self._outputs and self._held):
+            for descriptor, events in self._poll.poll(None if ended is None else 20):
+                if descriptor == self._pidfd:
+                    self._poll.unregister(self._pidfd)
+                    ended = time.monotonic()
+                elif self._handle(descriptor, events):
+                    ended = time.monotonic() if ended is not None else None
+        _, status = os.waitpid(self.pid, 0)
+        return status
+
+    def finish(self, code: int) -> None:
+        """Tell everyone the exit code, after all output, and wait until they have it or are gone."""
+        self._listener.close()
+        for client in self._clients.values():
+            client.waiting += wire.frame(Kind.EXIT, str(code).encode())
+            client.connection.settimeout(None)
+            try:
+                client.connection.sendall(client.waiting)
+            except OSError:
+                pass  # gone before the end
+            client.connection.close()
+        self._clients.clear()
+
+    def _handle(self, descriptor: int, events: int) -> bool:
+        """Act on one readiness; return whether it was output of the container."""
+        if descriptor in self._outputs and events & (select.POLLIN | select.POLLHUP | select.POLLERR):
+            self._read_output(descriptor)
+            if descriptor == self._input and events & select.POLLOUT:
+                self._type()
+            return True
+        if descriptor == self._input:
+            self._type()
+        elif descriptor == self._listener.fileno():
+            self._accept()
+        elif descriptor in self._clients:
+            self._serve_client(self._clients[descriptor], events)
+        return False
+
+    # -- from the container -----------------------------------------------------------------------
+
+    def _read_output(self, descriptor: int) -> None:
+        try:
+            content = os.read(descriptor, _CHUNK)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            if error.errno != errno.EIO:  # what a terminal says when its last user is gone
+                raise
+            content = b""
+        if not content:
+            self._drop_output(descriptor)
+            return
+        stream = self._outputs[descriptor]
+        self._log.write(stream, content, time.time())
+        framed = wire.frame(Kind.OUTPUT if stream == "stdout" else Kind.ERRORS, content)
+        for client in list(self._clients.values()):
+            if not client.watches:
+                client.waiting += framed
+                self._push(client)
+        self._hold_if_slow()
+
+    def _drop_output(self, descriptor: int) -> None:
+        del self._outputs[descriptor]
+        if descriptor == self._console:
+            # It stays open: a new process may still open the terminal. It is only not listened to.
+            self._poll.unregister(descriptor)
+            return
+        if not self._held:
+            self._poll.unregister(descriptor)
+        os.close(descriptor)
+
+    def _hold_if_slow(self) -> None:
+        slow = any(len(client.waiting) > _ENOUGH for client in self._clients.values())
+        if slow != self._held:
+            self._hold(slow)
+
+    def _hold(self, held: bool) -> None:
+        """Stop or go on reading the container's output."""
+        self._held = held
+        for descriptor in self._outputs:
+            typing = select.POLLOUT if descriptor == self._input and self._typed else 0
+            if held and not typing:
+                self._poll.register(descriptor, 0)
+            else:
+                self._poll.register(descriptor, typing if held else select.POLLIN | typing)
+
+    # -- to the container -------------------------------------------------------------------------
+
+    def _type(self) -> None:
+        """Write what clients typed, as far as the container takes it."""
+        if self._input is None:
+            return
+        try:
+            while self._typed:
+                written = os.write(self._input, memoryview(self._typed)[:_CHUNK])
+                del self._typed[:written]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._typed.clear()
+            self._input_ends = True
+        self._await_input()
+        if self._input_ends and not self._typed and self._input != self._console:
+            self._close_input()
+
+    def _await_input(self) -> None:
+        if self._input is None:
+            return
+        if self._input == self._console:
+            if self._console in self._outputs:
+                self._hold(self._held)
+        elif self._typed:
+            self._poll.register(self._input, select.POLLOUT)
+        else:
+            try:
+                self._poll.unregister(self._input)
+            except KeyError:
+                pass  # was not waited for
+        for client in self._clients.values():
+            self._listen(client)
+
+    def _close_input(self) -> None:
+        if self._input is not None and self._input != self._console:
+            os.close(self._input)
+            self._input = None
+
+    # -- clients ----------------------------------------------------------------------------------
+
+    def _accept(self) -> None:
+        try:
+            connection, _ = self._listener.accept()
+        except BlockingIOError:
+            return
+        self.add_client(connection)
+
+    def _serve_client(self, client: Client, events: int) -> None:
+        if events & select.POLLOUT:
+            self._push(client)
+            self._hold_if_slow()
+        if events & (select.POLLIN | select.POLLHUP | select.POLLERR) and client.connection.fileno() >= 0:
+            try:
+                received = client.connection.recv(_CHUNK)
+            except BlockingIOError:
+                return
+            except OSError:
+                received = b""
+            if not received:
+                self._drop(client)
+                return
+            for kind, content in client.parser.feed(received):
+                self._obey(client, kind, content)
+
+    def _obey(self, client: Client, kind: Kind, content: bytes) -> None:
+        if kind is Kind.INPUT and self._input is not None:
+            self._typed += content
+            self._type()
+        elif kind is Kind.CLOSE_INPUT and self._spec.stdin_once:
+            self._end_input()
+        elif kind is Kind.RESIZE and self._console is not None:
+            fcntl.ioctl(self._console, termios.TIOCSWINSZ, struct.pack("HHHH", *wire.size(content), 0, 0))
+        elif kind is Kind.WATCH:
+            client.watches = True
+
+    def _end_input(self) -> None:
+        self._input_ends = True
+        self._type()
+
+    def _push(self, client: Client) -> None:
+        if client.push():
+            self._listen(client)
+        else:
+            self._drop(client)
+
+    def _listen(self, client: Client) -> None:
+        """Wait for what this client may do next; one that types faster than the container reads is made to wait."""
+        reading = 0 if len(self._typed) > _ENOUGH else select.POLLIN
+        self._poll.register(client.connection, reading | (select.POLLOUT if client.waiting else 0))
+
+    def _drop(self, client: Client) -> None:
+        self._poll.unregister(client.connection)
+        del self._clients[client.connection.fileno()]
+        client.connection.close()
+        if self._spec.stdin_once and not self._spec.terminal and not client.watches:
+            self._end_input()
+        self._hold_if_slow()
+
+    def __enter__(self) -> Streams:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for client in self._clients.values():
+            client.connection.close()
+        self._listener.close()
+        open_ends = {*self._theirs, *self._outputs, self._input, self._console, self._pidfd}
+        for descriptor in open_ends - {None, -1}:
+            assert descriptor is not None
+            os.close(descriptor)
