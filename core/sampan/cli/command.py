@@ -32,7 +32,9 @@ class Command(click.Command):
         flags = Flags(params, interspersed=ctx.allow_interspersed_args)
         try:
             words = flags.canonical(args)
-            if "help" not in flags.given and not ctx.resilient_parsing:
+            help_option = self.get_help_option(ctx)
+            asked = help_option is not None and help_option.name in flags.given
+            if not asked and not ctx.resilient_parsing:
                 check_arity(params, len(flags.operands))
             return super().parse_args(ctx, words)
         except click.MissingParameter as error:

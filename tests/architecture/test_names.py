@@ -1,0 +1,70 @@
+"""Core names no backend, and every plugin on disk is declared as anyone's would be."""
+
+import ast
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import sampan
+
+TOP = Path(__file__).parents[2]
+GROUPS = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]["entry-points"]
+BACKENDS = {name for group, points in GROUPS.items() if group != "sampan.commands" for name in points}
+# The user's own words for a mode of a namespace (--pid host, --ipc none), which runtime and engine must know.
+MODES = {"host", "none"}
+
+
+def literals(file):
+    tree = ast.parse(file.read_text())
+    documentation = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.body and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documentation:
+            yield node.value
+
+
+CORE = [file for file in sorted((TOP / "core").rglob("*.py")) if file.name != "config.py"]
+
+
+@pytest.mark.parametrize("file", CORE, ids=lambda file: str(file.relative_to(TOP / "core")))
+def test_core_names_no_backend(file):
+    assert set(literals(file)) & (BACKENDS - MODES) == set()
+
+
+def test_defaults_are_bundled_plugins():
+    settings = sampan.Settings()
+    chosen = {
+        "storage": settings.storage, "network": [settings.network], "runtimes": [settings.runtime],
+        "logs": [settings.log_driver], "registries": [settings.registry], "formats": [settings.rootfs_format],
+    }
+    for slot, names in chosen.items():
+        assert set(names) <= set(GROUPS[f"sampan.{slot}"])
+
+
+def test_every_plugin_module_has_an_entry_point_and_the_other_way_round():
+    base = TOP / "plugins"
+    files = [
+        *base.glob("sampan_plugins/*/*/plugin.py"),
+        *(file for file in base.glob("sampan_plugins/commands/*.py") if is_command(file)),
+    ]
+    on_disk = {".".join(file.relative_to(base).with_suffix("").parts) for file in files}
+    declared = {target for points in GROUPS.values() for target in points.values()}
+    assert declared == on_disk
+
+
+def is_command(file):
+    # What several commands share lies beside them and opens none.
+    return "def sampan_open_command(" in file.read_text()
+
+
+def test_what_is_public_is_sorted_and_exists():
+    assert sampan.__all__ == sorted(sampan.__all__)
+    assert sampan.__all__ == ["Engine", "Settings", "__version__", "hookimpl"]
+    assert all(getattr(sampan, name) for name in sampan.__all__)
+    with pytest.raises(AttributeError):
+        _ = sampan.engines
