@@ -54,16 +54,8 @@ class BridgeDriver(NetworkDriver):
     def create(self, network: Network) -> Network:
         """Check a network's settings, fill in subnet and gateway, and put its bridge on the host."""
         where = records.directory(self._root, network)
-        with _translated(f"network {network.name}"), self._locked(), _host_locked():
-            record = records.load(where)
-            known = record is not None
-            record = record or self._settle(network)
-            try:
-                self._ensure(record)
-            except BaseException:
-                if not known:
-                    self._dismantle(record, where)
-                raise
+        with _translated(f"network {network.name}"), self._locked():
+            record = self._prepared(network, where)
         return msgspec.structs.replace(network, subnet=record.subnet, gateway=record.gateway)
 
     def remove(self, network: Network) -> None:
@@ -106,13 +98,40 @@ class BridgeDriver(NetworkDriver):
     # -- the host
 
     def _prepared(self, network: Network, where: str) -> Record:
+        """Return the network's record, with all it needs on the host. The caller holds the driver's lock."""
         record = records.load(where)
+        if record and record.asked != self._asked(network):
+            self._forget(record, where)
+            record = None
         if record and self._in_order(record):
             return record
         with _host_locked():
-            record = self._resettled(record) if record else self._settle(network)
-            self._ensure(record)
+            if record:
+                record = self._resettled(record)
+                self._ensure(record)
+                return record
+            record = self._settle(network)
+            try:
+                self._ensure(record)
+            except BaseException:
+                self._dismantle(record, where)
+                raise
         return record
+
+    def _asked(self, network: Network) -> str:
+        """Return the settings a record was made from and is made anew for: for the default network the plugin's."""
+        if network.name != network.driver:
+            return ""
+        return f"{self._options.bridge} {self._options.subnet} {self._options.mtu}"
+
+    def _forget(self, record: Record, where: str) -> None:
+        if leases.load(where).held:
+            raise Conflict(
+                f"the settings of network {record.name} have changed while containers use it",
+                "stop them first, or undo the change",
+            )
+        with _host_locked():
+            self._dismantle(record, where)
 
     def _in_order(self, record: Record) -> bool:
         mark = self._mark(record)
@@ -124,7 +143,7 @@ class BridgeDriver(NetworkDriver):
         if not record.internal and not _forwarding():
             return False
         if not self._options.firewall:
-            return True
+            return not mark.generation
         generation = firewall.generation()
         if generation == mark.generation:
             return True
@@ -137,21 +156,24 @@ class BridgeDriver(NetworkDriver):
         """Choose what is open in a network that has no record yet, and keep it. Raises Conflict."""
         own = options.of_network(network.options)
         default = network.name == network.driver
-        wanted = network.subnet or (self._options.subnet if default else "")
+        # What the engine's record of the default network says is what was once chosen here, not by a user.
+        wanted = self._options.subnet if default else network.subnet
         with Netlink() as rtnl:
             bridge = self._bridge_name(rtnl, network, own.bridge, default)
             taken = links.taken(rtnl, besides=bridge) + self._others(network.id)
-        subnet = records.choose(wanted, taken)
+        subnet = records.choose(wanted, taken, preferred=network.subnet)
+        gateway = records.gateway_of(subnet, "" if default else network.gateway)
         record = Record(
             id=network.id,
             name=network.name,
             bridge=bridge,
             subnet=str(subnet),
-            gateway=subnets.text(records.gateway_of(subnet, network.gateway)),
+            gateway=subnets.text(gateway),
             mtu=own.mtu if own.mtu >= 0 else self._options.mtu,
             internal=network.internal,
             masquerade=own.masquerade,
             automatic=not wanted,
+            asked=self._asked(network),
         )
         records.save(records.directory(self._root, network), record)
         return record
@@ -196,9 +218,12 @@ class BridgeDriver(NetworkDriver):
         if not record.internal and not _forwarding():
             with open(_FORWARDING, "w") as file:
                 file.write("1")
+        generation = 0
         if self._options.firewall:
             firewall.install(_rules(record))
-        generation = firewall.generation() if self._options.firewall else 0
+            generation = firewall.generation()
+        else:
+            firewall.uninstall(record.bridge)
         self._put_mark(record, _Mark(links.index(record.bridge), generation))
 
     def _ensure_bridge(self, rtnl: Netlink, record: Record) -> None:
@@ -218,8 +243,7 @@ class BridgeDriver(NetworkDriver):
         with Netlink() as rtnl:
             if links.index(record.bridge) and links.alias(rtnl, record.bridge) == self._alias(record.id):
                 links.delete(record.bridge)
-        if self._options.firewall:
-            firewall.uninstall(record.bridge)
+        firewall.uninstall(record.bridge)
         _unlink(self._mark_path(record))
         for name in os.listdir(where):
             os.unlink(f"{where}/{name}")
@@ -251,11 +275,7 @@ class BridgeDriver(NetworkDriver):
             record.bridge, lease.host_interface, request.mac or subnets.mac(lease.address), record.mtu
         )
         gateway = None if record.internal else record.parsed_gateway()
-        try:
-            interface = links.plug(sandbox, plug, lease.address, subnet, gateway)
-        except BaseException:
-            links.delete(lease.host_interface)
-            raise
+        interface = links.plug(sandbox, plug, lease.address, subnet, gateway)
         return Endpoint(
             network=network.id,
             driver=network.driver,
@@ -268,17 +288,18 @@ class BridgeDriver(NetworkDriver):
         )
 
     def _give_back(self, where: str, container: str) -> None:
-        if not os.path.isdir(where):
+        lease = leases.load(where).held.get(container)
+        if lease is None:
             return
+        # First the interface, then the lease: killed in between, the lease still says what is left to do. The
+        # kernel takes a millisecond to bury a namespace and 35 to delete a veth; it is given the chance.
+        if not links.vanishes(lease.host_interface):
+            links.delete(lease.host_interface)
         with self._locked():
             state = leases.load(where)
-            lease = state.held.get(container)
-            if lease is None:
-                return
-            # First the interface, then the lease: killed in between, the lease still says what is left to do.
-            links.delete(lease.host_interface)
-            del state.held[container]
-            leases.save(where, state)
+            if state.held.get(container) == lease:
+                del state.held[container]
+                leases.save(where, state)
 
     # -- files
 

@@ -6,6 +6,7 @@ import fcntl
 import os
 import socket
 import struct
+import time
 from typing import Any
 
 from sampan.kernel import netns
@@ -54,6 +55,15 @@ def serves(name: str, address: int) -> bool:
         except OSError:
             return False
     return bool(flags & _IFF_UP) and int.from_bytes(found, "big") == address
+
+
+def vanishes(name: str) -> bool:
+    """Tell whether a link is gone, or goes within 5 ms: the kernel buries a namespace's links when it gets to it."""
+    for _attempt in range(10):
+        if not index(name):
+            return True
+        time.sleep(0.0005)
+    return not index(name)
 
 
 def create_bridge(rtnl: Netlink, name: str, gateway: int, mtu: int, alias: str) -> None:

@@ -22,7 +22,11 @@ POOL = (
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """A network as the driver keeps it. ``automatic``: the driver chose the subnet and may choose again."""
+    """A network as the driver keeps it.
+
+    ``automatic``: the driver chose the subnet and may choose again. ``asked``: the plugin's options, as text, that
+    the default network was made from.
+    """
 
     id: str
     name: str
@@ -33,6 +37,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     internal: bool = False
     masquerade: bool = True
     automatic: bool = False
+    asked: str = ""
 
     def parsed_subnet(self) -> Subnet:
         """The subnet as numbers."""

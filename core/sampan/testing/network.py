@@ -1,0 +1,458 @@
+"""Check that a network driver keeps its contract.
+
+A driver's author subclasses the suite and says how the driver is opened::
+
+    class TestMine(NetworkDriverSuite):
+        @pytest.fixture
+        def make(self):
+            def make(root, run_root):
+                return MyDriver(root, run_root), Network(id="n1", name="n1", driver="mine")
+            return make
+
+``make`` may be called more than once on the same directories, also in other processes: that is what commands
+do. What the driver declares as its capabilities decides what is asked of it, nothing else.
+
+Every test has a host of its own: a fresh network namespace that the test's thread is in, loopback up. So
+drivers may name bridges and choose subnets as they would on a machine, tests run in parallel, and nothing that
+goes wrong touches the real host. It takes root.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import msgspec
+import pytest
+
+from sampan.contracts.network import NetworkDriver
+from sampan.errors import Conflict, InvalidInput, SampanError
+from sampan.kernel import netns
+from sampan.model.network import Endpoint, EndpointRequest, Network
+
+Make = Callable[[str, str], tuple[NetworkDriver, Network]]
+
+_PATIENCE = 5.0  # seconds until a packet that should arrive counts as lost
+
+
+class Sandbox:
+    """A container's network namespace with its loopback up, held by a descriptor as the engine holds it."""
+
+    def __init__(self) -> None:
+        self._descriptor: int | None = netns.new_sandbox()
+        self.path = f"/proc/{os.getpid()}/fd/{self._descriptor}"
+        with self.entered():
+            netns.loopback_up()
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """Run the block inside."""
+        with netns.entered(self.path):
+            yield
+
+    def interfaces(self) -> set[str]:
+        """Return the names of the interfaces inside."""
+        with self.entered():
+            return {name for _index, name in socket.if_nameindex()}
+
+    def close(self) -> None:
+        """Let go of the namespace; the kernel removes what is in it. Closing twice is fine."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+@contextmanager
+def fresh_host() -> Iterator[Sandbox]:
+    """Make a namespace and stay in it for the block: a machine on which nothing has happened yet."""
+    host = Sandbox()
+    try:
+        with host.entered():
+            yield host
+    finally:
+        host.close()
+
+
+def listener(address: str) -> socket.socket:
+    """Return a TCP socket of the caller's namespace that listens on a port the kernel chose."""
+    found = socket.socket()
+    found.bind((address, 0))
+    found.listen()
+    return found
+
+
+def talk(client: socket.socket, server: socket.socket) -> str:
+    """Connect, send a byte each way, and return the address the server saw. Raises OSError when nothing arrives."""
+    server.settimeout(_PATIENCE)
+    client.connect(server.getsockname())
+    accepted, (seen, _port) = server.accept()
+    with accepted:
+        accepted.settimeout(_PATIENCE)
+        client.sendall(b"?")
+        assert accepted.recv(1) == b"?"
+        accepted.sendall(b"!")
+        assert client.recv(1) == b"!"
+    return str(seen)
+
+
+def reaches(source: Sandbox | None, target: Sandbox, address: str, patience: float = _PATIENCE) -> bool:
+    """Tell whether ``target`` answers on TCP at ``address`` to ``source``, None being the caller's namespace."""
+    with ExitStack() as stack:
+        with target.entered():
+            server = stack.enter_context(listener(address))
+        if source is None:
+            client = stack.enter_context(socket.socket())
+        else:
+            with source.entered():
+                client = stack.enter_context(socket.socket())
+        client.settimeout(patience)
+        try:
+            talk(client, server)
+        except OSError:
+            return False
+    return True
+
+
+def forked(work: Callable[[], object]) -> int:
+    """Run ``work`` in a child process and return its pid; the child ends with 0, or with 1 on an exception."""
+    with warnings.catch_warnings():
+        # Newer Pythons warn of forks beside threads; a test runner's idle helpers hold no lock we take.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
+    if pid:
+        return pid
+    status = 1
+    try:
+        work()
+        status = 0
+    except BaseException as error:
+        os.write(2, f"in the child: {error!r}\n".encode())
+    finally:
+        os._exit(status)
+
+
+class NetworkDriverSuite:
+    """The contract as tests. Subclasses give the fixture ``make``."""
+
+    @pytest.fixture(autouse=True)
+    def host(self) -> Iterator[Sandbox]:
+        """Give the test a host of its own."""
+        with fresh_host() as host:
+            yield host
+
+    @pytest.fixture
+    def setting(self, make: Make, tmp_path: object) -> Iterator[Setting]:
+        """Open the driver in fresh directories."""
+        setting = Setting(make, str(tmp_path))
+        yield setting
+        setting.close()
+
+    def test_an_endpoint_says_where_it_belongs(self, setting: Setting) -> None:
+        endpoint = setting.connect("c1")
+        assert (endpoint.network, endpoint.driver) == (setting.network.id, setting.network.driver)
+        if setting.capabilities.sandboxed:
+            assert setting.sandbox("c1").interfaces() == {"lo", endpoint.interface} - {""}
+
+    def test_an_addressed_endpoint_is_complete_and_true(self, setting: Setting) -> None:
+        if not setting.capabilities.addressed:
+            assert not setting.connect("c1").address
+            return
+        endpoint = setting.connect("c1")
+        assert endpoint.address and endpoint.mac and 0 < endpoint.prefix <= 128
+        with setting.sandbox("c1").entered(), listener(endpoint.address):
+            pass
+
+    def test_without_a_sandbox_nothing_changes_on_the_host(self, setting: Setting) -> None:
+        if not setting.capabilities.sandboxed:
+            before = _links()
+            setting.connect("c1")
+            assert _links() == before
+
+    def test_the_wrong_kind_of_sandbox_is_refused(self, setting: Setting) -> None:
+        sandbox = Sandbox()
+        wrong = None if setting.capabilities.sandboxed else sandbox.path
+        try:
+            with pytest.raises(SampanError):
+                setting.driver.connect(setting.network, wrong, EndpointRequest(container="c1"))
+        finally:
+            sandbox.close()
+        assert list(setting.driver.endpoints(setting.network)) == []
+
+    def test_containers_and_the_host_reach_each_other(self, setting: Setting) -> None:
+        one, two = setting.connect("c1"), setting.connect("c2")
+        if setting.capabilities.addressed:
+            assert reaches(setting.sandbox("c1"), setting.sandbox("c2"), two.address)
+            assert reaches(setting.sandbox("c2"), setting.sandbox("c1"), one.address)
+            assert reaches(None, setting.sandbox("c1"), one.address)
+
+    def test_no_address_is_given_twice_to_fifty_processes_at_once(self, setting: Setting) -> None:
+        if not setting.capabilities.addressed:
+            return
+        sandboxes = {f"c{n}": setting.sandbox(f"c{n}") for n in range(50)}
+        report, told = os.pipe()
+
+        def connect(container: str, path: str) -> None:
+            driver, network = setting.open()
+            endpoint = driver.connect(network, path, EndpointRequest(container=container))
+            os.write(told, f"{endpoint.address}\n".encode())
+
+        pids = [forked(lambda c=name, p=box.path: connect(c, p)) for name, box in sandboxes.items()]
+        os.close(told)
+        with os.fdopen(report) as file:
+            addresses = file.read().split()
+        assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids] == [0] * 50
+        assert len(set(addresses)) == 50
+        assert sorted(setting.driver.endpoints(setting.network)) == sorted(sandboxes)
+
+    def test_an_address_is_not_reused_at_once(self, setting: Setting) -> None:
+        if setting.capabilities.addressed:
+            first = setting.connect("c1").address
+            setting.disconnect("c1")
+            assert setting.connect("c2").address != first
+
+    def test_an_address_asked_for_is_given_once(self, setting: Setting) -> None:
+        if not setting.capabilities.addressed:
+            return
+        wanted = setting.connect("c1").address
+        with pytest.raises(Conflict, match=wanted):
+            setting.connect("c2", address=wanted)
+        assert list(setting.driver.endpoints(setting.network)) == ["c1"]
+        setting.disconnect("c1")
+        assert setting.connect("c2", address=wanted).address == wanted
+
+    def test_a_malformed_address_is_refused(self, setting: Setting) -> None:
+        with pytest.raises(InvalidInput):
+            setting.connect("c1", address="no address")
+        assert list(setting.driver.endpoints(setting.network)) == []
+
+    def test_disconnecting_twice_or_what_never_was_is_fine(self, setting: Setting) -> None:
+        setting.driver.disconnect(setting.network, "never")
+        setting.connect("c1")
+        setting.disconnect("c1")
+        setting.driver.disconnect(setting.network, "c1")
+        assert list(setting.driver.endpoints(setting.network)) == []
+
+    def test_disconnecting_takes_the_interface_out_of_a_living_sandbox(self, setting: Setting) -> None:
+        setting.connect("c1")
+        setting.driver.disconnect(setting.network, "c1")
+        if setting.capabilities.sandboxed:
+            assert setting.sandbox("c1").interfaces() == {"lo"}
+
+    def test_a_container_connects_again(self, setting: Setting) -> None:
+        setting.connect("c1")
+        setting.disconnect("c1")
+        endpoint = setting.connect("c1")
+        if endpoint.address:
+            assert reaches(None, setting.sandbox("c1"), endpoint.address)
+
+    def test_a_failed_connection_leaves_nothing(self, setting: Setting) -> None:
+        if not setting.capabilities.sandboxed:
+            return
+        setting.connect("c1")
+        links = _links()
+        sandbox = Sandbox()
+        sandbox.close()
+        if setting.capabilities.addressed:
+            with pytest.raises(SampanError):
+                setting.driver.connect(setting.network, sandbox.path, EndpointRequest(container="c2"))
+        assert "c2" not in set(setting.driver.endpoints(setting.network))
+        assert _links() == links
+
+    def test_endpoints_are_those_connected(self, setting: Setting) -> None:
+        assert list(setting.driver.endpoints(setting.network)) == []
+        setting.connect("c1")
+        setting.connect("c2")
+        other, network = setting.open()
+        assert set(other.endpoints(network)) <= {"c1", "c2"}
+        if setting.capabilities.addressed:
+            assert set(other.endpoints(network)) == {"c1", "c2"}
+        setting.disconnect("c1")
+        assert "c1" not in set(other.endpoints(network))
+
+    def test_a_network_in_use_is_not_removed(self, setting: Setting) -> None:
+        setting.connect("c1")
+        if list(setting.driver.endpoints(setting.network)):
+            with pytest.raises(Conflict):
+                setting.driver.remove(setting.network)
+
+    def test_removing_leaves_the_host_as_it_was(self, setting: Setting) -> None:
+        links, rules = _links(), _rules()
+        setting.connect("c1")
+        setting.connect("c2")
+        setting.disconnect("c1")
+        setting.disconnect("c2")
+        setting.driver.remove(setting.network)
+        setting.driver.remove(setting.network)
+        assert _links_settle_to(links)
+        assert _rules() == rules
+
+    def test_a_sandbox_that_vanished_takes_everything_along(self, setting: Setting) -> None:
+        setting.connect("c1")
+        setting.driver.disconnect(setting.network, "never")
+        links = _links()
+        setting.connect("c2")
+        setting.sandbox("c2").close()
+        assert _links_settle_to(links)
+        setting.driver.disconnect(setting.network, "c2")
+        assert "c2" not in set(setting.driver.endpoints(setting.network))
+
+    @pytest.mark.parametrize("microseconds", [0, 300, 1000, 2000, 3000, 5000, 10000, 20000, 40000, 80000])
+    def test_a_kill_while_connecting_can_be_undone(self, setting: Setting, microseconds: int) -> None:
+        if not setting.capabilities.sandboxed:
+            return
+        links = _links()
+        sandbox = setting.sandbox("c1")
+        pid = forked(
+            lambda: setting.driver.connect(setting.network, sandbox.path, EndpointRequest(container="c1"))
+        )
+        time.sleep(microseconds / 1e6)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        sandbox.close()
+        for container in list(setting.driver.endpoints(setting.network)):
+            setting.driver.disconnect(setting.network, container)
+        endpoint = setting.connect("c2")
+        if endpoint.address:
+            assert reaches(None, setting.sandbox("c2"), endpoint.address)
+        setting.disconnect("c2")
+        setting.driver.remove(setting.network)
+        assert _links_settle_to(links)
+
+    def test_a_reboot_is_made_good_by_the_next_connection(self, setting: Setting) -> None:
+        setting.connect("c1")
+        setting.sandbox("c1").close()
+        with fresh_host():
+            shutil.rmtree(setting.run_root, ignore_errors=True)
+            driver, network = setting.reopen()
+            for container in list(driver.endpoints(network)):
+                driver.disconnect(network, container)
+            one, two = setting.connect("c2"), setting.connect("c3")
+            if setting.capabilities.addressed:
+                assert reaches(None, setting.sandbox("c2"), one.address)
+                assert reaches(setting.sandbox("c2"), setting.sandbox("c3"), two.address)
+            setting.disconnect("c2")
+            setting.disconnect("c3")
+
+    def test_no_descriptor_stays_open(self, setting: Setting) -> None:
+        setting.connect("c1")
+        setting.disconnect("c1")
+        gc.collect()
+        before = len(os.listdir("/proc/self/fd"))
+        setting.connect("c1")
+        setting.disconnect("c1")
+        assert len(os.listdir("/proc/self/fd")) <= before
+
+    def test_the_thread_stays_where_it_was(self, setting: Setting) -> None:
+        before = os.readlink("/proc/thread-self/ns/net")
+        setting.connect("c1")
+        setting.driver.disconnect(setting.network, "c1")
+        assert os.readlink("/proc/thread-self/ns/net") == before
+
+    def test_a_created_network_has_its_settings_filled_in(self, setting: Setting) -> None:
+        created = setting.driver.create(setting.named("second"))
+        assert (created.id, created.name, created.driver) == ("second", "second", setting.network.driver)
+        if setting.capabilities.configurable and setting.capabilities.addressed:
+            assert created.subnet and created.gateway
+            with pytest.raises(Conflict):
+                setting.driver.create(msgspec.structs.replace(created, id="third", name="third"))
+        setting.driver.remove(created)
+
+    def test_an_unknown_network_option_is_refused(self, setting: Setting) -> None:
+        odd = msgspec.structs.replace(setting.named("second"), options={"no-such-option": "1"})
+        with pytest.raises(InvalidInput):
+            setting.driver.create(odd)
+
+    def test_networks_share_no_address(self, setting: Setting) -> None:
+        if not (setting.capabilities.configurable and setting.capabilities.addressed):
+            return
+        first = setting.connect("c1")
+        second = setting.connect("c2", network=setting.driver.create(setting.named("second")))
+        assert first.address != second.address
+        assert reaches(None, setting.sandbox("c2"), second.address)
+
+    def test_an_internal_network_has_no_way_out(self, setting: Setting) -> None:
+        if not (setting.capabilities.configurable and setting.capabilities.addressed):
+            return
+        network = setting.driver.create(msgspec.structs.replace(setting.named("second"), internal=True))
+        endpoint = setting.connect("c1", network=network)
+        assert not endpoint.gateway
+        with setting.sandbox("c1").entered(), open("/proc/thread-self/net/route") as routes:
+            assert not [line for line in routes if line.split()[1] == "00000000"]
+
+
+class Setting:
+    """A driver open in directories of its own, and the containers a test connects."""
+
+    def __init__(self, make: Make, where: str) -> None:
+        self._make = make
+        self._where = where
+        self._sandboxes: dict[str, Sandbox] = {}
+        self.run_root = f"{where}/run"
+        self.driver, self.network = self.open()
+        self.capabilities = self.driver.capabilities
+
+    def open(self) -> tuple[NetworkDriver, Network]:
+        """Open the driver once more, as another command would."""
+        return self._make(f"{self._where}/root", self.run_root)
+
+    def reopen(self) -> tuple[NetworkDriver, Network]:
+        """Open the driver anew and use it from here on."""
+        self.driver.close()
+        self.driver, self.network = self.open()
+        return self.driver, self.network
+
+    def named(self, name: str) -> Network:
+        """Return the settings of another network of this driver."""
+        return Network(id=name, name=name, driver=self.network.driver)
+
+    def sandbox(self, container: str) -> Sandbox:
+        """Return the container's sandbox, made on the first call."""
+        if container not in self._sandboxes:
+            self._sandboxes[container] = Sandbox()
+        return self._sandboxes[container]
+
+    def connect(self, container: str, network: Network | None = None, address: str = "") -> Endpoint:
+        """Connect a container in a sandbox of its own, where the driver takes sandboxes."""
+        path = self.sandbox(container).path if self.capabilities.sandboxed else None
+        request = EndpointRequest(container=container, hostname=container, address=address)
+        return self.driver.connect(network or self.network, path, request)
+
+    def disconnect(self, container: str) -> None:
+        """End a container as the engine does: its sandbox first, then its endpoint."""
+        if container in self._sandboxes:
+            self._sandboxes.pop(container).close()
+        self.driver.disconnect(self.network, container)
+
+    def close(self) -> None:
+        """Let go of everything."""
+        for sandbox in self._sandboxes.values():
+            sandbox.close()
+        self.driver.close()
+
+
+def _links() -> set[str]:
+    return {name for _index, name in socket.if_nameindex()}
+
+
+def _links_settle_to(expected: set[str]) -> bool:
+    # The kernel removes a namespace's links when it gets to it.
+    deadline = time.monotonic() + _PATIENCE
+    while _links() != expected and time.monotonic() < deadline:
+        time.sleep(0.002)
+    return _links() == expected
+
+
+def _rules() -> str:
+    """Return the host's firewall rules as far as there is a program to tell them."""
+    nft = shutil.which("nft", path="/usr/sbin:/sbin:/usr/bin:/bin")
+    if nft is None:
+        return ""
+    return subprocess.run([nft, "list", "ruleset"], capture_output=True, text=True, check=True).stdout
