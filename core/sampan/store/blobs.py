@@ -15,6 +15,40 @@ from sampan.model.digest import Digest
 from sampan.store.layout import Layout
 
 
+class Incoming:
+    """A blob on its way into the store, checked as it comes."""
+
+    def __init__(self, descriptor: Descriptor, file: BinaryIO, path: str, final: str) -> None:
+        self._descriptor = descriptor
+        self._file = file
+        self._path = path
+        self._final = final
+        self._hasher = digests.hasher(descriptor.digest)
+        self._size = 0
+
+    def fileno(self) -> int:
+        """Return the file's descriptor: what was written can be read from it at once."""
+        return self._file.fileno()
+
+    def write(self, chunk: bytes) -> None:
+        """Keep the next bytes. Raises Corrupt when there are more than promised."""
+        self._size += len(chunk)
+        if self._size > self._descriptor.size:
+            raise Corrupt(f"{self._descriptor.digest} is longer than the {self._descriptor.size} bytes promised")
+        self._hasher.update(chunk)
+        self._file.write(chunk)
+        self._file.flush()
+
+    def finish(self) -> None:
+        """Put the blob under its final name. Raises Corrupt when size or digest are not what was promised."""
+        digest, size = self._descriptor.digest, self._descriptor.size
+        if self._size != size:
+            raise Corrupt(f"{digest} has {self._size} bytes instead of the {size} promised")
+        if self._hasher.hexdigest() != digests.encoded(digest):
+            raise Corrupt(f"content does not match its digest {digest}")
+        os.rename(self._path, self._final)
+
+
 class Blobs:
     """The content store. A file under its final name is complete and was checked."""
 
@@ -63,22 +97,17 @@ class Blobs:
         Raises Corrupt when digest or size are not the descriptor's, OutOfSpace when the disk is full; then
         nothing is kept.
         """
-        hasher = digests.hasher(descriptor.digest)
-        size = 0
-        with self.temporary() as (file, path):
+        with self.receive(descriptor) as incoming:
             for chunk in chunks:
-                size += len(chunk)
-                if size > descriptor.size:
-                    raise Corrupt(f"{descriptor.digest} is longer than the {descriptor.size} bytes promised")
-                hasher.update(chunk)
-                file.write(chunk)
+                incoming.write(chunk)
                 yield len(chunk)
-            if size != descriptor.size:
-                raise Corrupt(f"{descriptor.digest} has {size} bytes instead of the {descriptor.size} promised")
-            if hasher.hexdigest() != digests.encoded(descriptor.digest):
-                raise Corrupt(f"content does not match its digest {descriptor.digest}")
-            file.flush()
-            os.rename(path, self.path(descriptor.digest))
+            incoming.finish()
+
+    @contextmanager
+    def receive(self, descriptor: Descriptor) -> Iterator[Incoming]:
+        """Open a blob to be written; gone on leaving unless it was finished. Raises what ``ingest`` raises."""
+        with self.temporary() as (file, path):
+            yield Incoming(descriptor, file, path, self.path(descriptor.digest))
 
     @contextmanager
     def temporary(self) -> Iterator[tuple[BinaryIO, str]]:

@@ -7,6 +7,7 @@ lose the last ones but never the order between them, and whatever they left on d
 from __future__ import annotations
 
 import sqlite3
+from _thread import RLock  # threading's own, without its import
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -28,7 +29,8 @@ CREATE TABLE image_blobs (
     image TEXT NOT NULL REFERENCES images ON DELETE CASCADE, digest TEXT NOT NULL, PRIMARY KEY (image, digest));
 CREATE INDEX image_blobs_by_digest ON image_blobs (digest);
 CREATE TABLE image_layers (
-    image TEXT NOT NULL REFERENCES images ON DELETE CASCADE, chain TEXT NOT NULL, PRIMARY KEY (image, chain));
+    image TEXT NOT NULL REFERENCES images ON DELETE CASCADE, chain TEXT NOT NULL, position INTEGER NOT NULL,
+    PRIMARY KEY (image, chain));
 CREATE INDEX image_layers_by_chain ON image_layers (chain);
 CREATE TABLE layers (
     driver TEXT NOT NULL, chain TEXT NOT NULL, parent TEXT, diff_id TEXT NOT NULL, size INTEGER NOT NULL,
@@ -46,10 +48,15 @@ CREATE INDEX leases_by_digest ON leases (digest);
 
 
 class Database:
-    """One connection. Not to be used across a fork: the child opens its own."""
+    """One connection, which threads may share. Close it before a fork whose child opens the store.
+
+    SQLite counts a file's locks per process, in memory: a connection opened in the child while the parent's was open
+    relies on locks that only the parent has, and loses its log once the parent ends.
+    """
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self._turn = RLock()
         with translated(path):
             self._connection = sqlite3.connect(
                 path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
@@ -77,7 +84,7 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Cursor]:
         """Hold the write lock; commit on leaving, roll back on an exception."""
-        with translated(self.path):
+        with self._turn, translated(self.path):
             cursor = self._connection.cursor()
             cursor.execute("BEGIN IMMEDIATE")
             try:
@@ -89,12 +96,12 @@ class Database:
 
     def all(self, query: str, *values: object) -> list[tuple[object, ...]]:
         """Return every row of a query."""
-        with translated(self.path):
+        with self._turn, translated(self.path):
             return self._connection.execute(query, values).fetchall()
 
     def one(self, query: str, *values: object) -> tuple[object, ...] | None:
         """Return the first row of a query, or None."""
-        with translated(self.path):
+        with self._turn, translated(self.path):
             row: tuple[object, ...] | None = self._connection.execute(query, values).fetchone()
             return row
 

@@ -24,13 +24,16 @@ class Images:
     def add(
         self, cursor: sqlite3.Cursor, image: Image, blobs: Iterable[Digest], chains: Iterable[Digest]
     ) -> None:
-        """Record an image with the blobs and layer chains it needs; known already: its manifest is updated."""
+        """Record an image with the blobs and layer chains, lowest first, that it needs, or its new manifest."""
         cursor.execute(
             "INSERT INTO images VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET manifest = excluded.manifest",
             (image.id, image.manifest, image.created, image.size, image.stored),
         )
         cursor.executemany("INSERT OR IGNORE INTO image_blobs VALUES (?, ?)", [(image.id, blob) for blob in blobs])
-        cursor.executemany("INSERT OR IGNORE INTO image_layers VALUES (?, ?)", [(image.id, chain) for chain in chains])
+        cursor.executemany(
+            "INSERT OR IGNORE INTO image_layers VALUES (?, ?, ?)",
+            [(image.id, chain, position) for position, chain in enumerate(chains)],
+        )
 
     def tag(self, cursor: sqlite3.Cursor, reference: Reference, image: Digest) -> Digest | None:
         """Make the reference's tag name the image; return the id of the image it named before, if another."""
@@ -57,17 +60,29 @@ class Images:
         )
 
     def remove(self, cursor: sqlite3.Cursor, image: Digest) -> tuple[list[Digest], list[Digest]]:
-        """Remove an image's record; return the blobs and the chains that nothing refers to any more.
+        """Remove an image's record; return the blobs and the chains, lowest first, that nothing refers to any more.
 
         Whatever a running operation leases is not among them.
         """
         blobs = [Digest(row[0]) for row in cursor.execute("SELECT digest FROM image_blobs WHERE image = ?", (image,))]
-        chains = [Digest(row[0]) for row in cursor.execute("SELECT chain FROM image_layers WHERE image = ?", (image,))]
+        chains = self._chains(cursor, image)
         cursor.execute("DELETE FROM images WHERE id = ?", (image,))
         return (
-            [blob for blob in blobs if not _used(cursor, "image_blobs", "digest", blob)],
-            [chain for chain in chains if not _used(cursor, "image_layers", "chain", chain)],
+            [blob for blob in blobs if not self.needs_blob(cursor, blob)],
+            [chain for chain in chains if not self.needs_chain(cursor, chain)],
         )
+
+    def needs_blob(self, cursor: sqlite3.Cursor, digest: Digest) -> bool:
+        """Tell whether an image or a running operation needs a blob."""
+        return _used(cursor, "image_blobs", "digest", digest)
+
+    def needs_chain(self, cursor: sqlite3.Cursor, chain: Digest) -> bool:
+        """Tell whether an image or a running operation needs a layer chain."""
+        return _used(cursor, "image_layers", "chain", chain)
+
+    def _chains(self, cursor: sqlite3.Cursor, image: Digest) -> list[Digest]:
+        query = "SELECT chain FROM image_layers WHERE image = ? ORDER BY position"
+        return [Digest(row[0]) for row in cursor.execute(query, (image,))]
 
     def get(self, image: Digest) -> Image:
         """Return an image by its whole id. Raises NotFound."""

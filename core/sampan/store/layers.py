@@ -28,11 +28,23 @@ class Layers:
 
     def get(self, driver: str, chain: Digest) -> Layer | None:
         """Return a layer that the driver holds, or None."""
-        row = self._database.one("SELECT parent, diff_id, size FROM layers WHERE driver = ? AND chain = ?", driver, chain)
+        row = self._database.one(
+            "SELECT parent, diff_id, size FROM layers WHERE driver = ? AND chain = ?", driver, chain
+        )
         if row is None:
             return None
         parent, diff_id, size = row
         return Layer(driver, chain, Digest(str(parent)) if parent else None, Digest(str(diff_id)), int(str(size)))
+
+    def held(self, driver: str, image: Digest) -> list[tuple[Digest, bool]]:
+        """Return the chains of an image, lowest first, and of each whether the driver holds it."""
+        rows = self._database.all(
+            "SELECT image_layers.chain, layers.chain IS NOT NULL FROM image_layers "
+            "LEFT JOIN layers ON layers.chain = image_layers.chain AND layers.driver = ? "
+            "WHERE image = ? ORDER BY position",
+            driver, image,
+        )
+        return [(Digest(str(chain)), bool(held)) for chain, held in rows]
 
     def size(self, chain: Digest) -> int | None:
         """Return what a layer unpacks to, from whichever driver holds it."""

@@ -1,0 +1,191 @@
+"""Unpack layers in worker processes, apart from the command's interpreter lock, memory and mounts.
+
+A worker holds no part of the store. It extracts one layer after the other into active snapshots, as it is told over a
+socket, and says what it found; committing and recording are its parent's, with which it dies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import signal
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+import msgspec
+
+from sampan.engine import wire
+from sampan.engine.growing import Growing
+from sampan.errors import SampanError
+from sampan.model.digest import Digest
+
+if TYPE_CHECKING:
+    from sampan.contracts.storage import StorageDriver
+    from sampan.engine.engine import Engine
+
+_LARGEST_MESSAGE = 1 << 16
+_CHUNK = 1 << 18
+_KILLED = "a worker that unpacks layers was killed"
+
+
+class Job(msgspec.Struct, frozen=True):
+    """One layer to extract into the snapshot ``key`` of a driver; ``compressed`` unless known to be a plain tar."""
+
+    driver: str
+    key: str
+    parent: str | None
+    compressed: bool = True
+
+
+class Extracted(msgspec.Struct, frozen=True, tag="extracted"):
+    """What came of a job: bytes of content, and the digest of the uncompressed layer."""
+
+    size: int
+    diff_id: Digest
+
+
+class Reached(msgspec.Struct, frozen=True, tag="reached"):
+    """How many bytes of the layer's file have been read."""
+
+    position: int
+
+
+class Failed(msgspec.Struct, frozen=True, tag="failed"):
+    """The job's error, as ``wire.failure`` writes it."""
+
+    error: bytes
+
+
+_decode_answer = msgspec.json.Decoder(Extracted | Reached | Failed).decode
+_decode_job = msgspec.json.Decoder(Job).decode
+
+
+class Extractor:
+    """A worker process. To be made before the caller starts threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        parent = os.getpid()
+        self._pid = os.fork()
+        if self._pid == 0:
+            _serve(engine, theirs, parent)
+        theirs.close()
+
+    def extract(self, job: Job, file: int, more: int, tell: Callable[[int], None]) -> Extracted:
+        """Extract a layer from a file that may still grow (see Growing); ``tell`` hears how far it is.
+
+        Raises what the storage driver raises, and Corrupt for content that makes no sense.
+        """
+        self.begin(job, file, more)
+        return self.result(tell)
+
+    def begin(self, job: Job, file: int, more: int = -1) -> None:
+        """Hand the worker a layer: a file, with the pipe that tells of more, or a pipe to read to its end."""
+        try:
+            socket.send_fds(self._channel, [msgspec.json.encode(job)], [file] if more < 0 else [file, more])
+        except OSError as error:
+            raise SampanError(_KILLED) from error
+
+    def result(self, tell: Callable[[int], None] = lambda position: None) -> Extracted:
+        """Wait for what comes of the layer. Raises what ``extract`` raises."""
+        try:
+            while answer := self._channel.recv(_LARGEST_MESSAGE):
+                match _decode_answer(answer):
+                    case Extracted() as extracted:
+                        return extracted
+                    case Reached(position):
+                        tell(position)
+                    case Failed(error):
+                        raise wire.error(error)
+        except OSError as error:
+            raise SampanError(_KILLED) from error
+        raise SampanError(_KILLED)
+
+    def kill(self) -> None:
+        """End the process at once, whatever it does."""
+        if self._pid:
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+            self._pid = 0
+        self._channel.close()
+
+
+def _serve(engine: Engine, channel: socket.socket, parent: int) -> None:
+    try:
+        _prepare(parent)
+        drivers: dict[str, StorageDriver] = {}
+        while True:
+            message, descriptors, _, _ = socket.recv_fds(channel, _LARGEST_MESSAGE, 2)
+            if not message:
+                break
+            job = _decode_job(message)
+            answer: Extracted | Failed
+            try:
+                # Drivers of its own: the parent's, like its store, must not be used on this side of the fork.
+                if job.driver not in drivers:
+                    drivers[job.driver] = engine.plugins.open_storage(job.driver, engine.layout.storage(job.driver))
+                answer = _extract(drivers[job.driver], job, channel, descriptors)
+            except Exception as error:
+                answer = Failed(wire.failure(error))
+            for descriptor in descriptors:
+                os.close(descriptor)
+            channel.send(msgspec.json.encode(answer))
+    except OSError:
+        pass  # the parent is gone
+    finally:
+        os._exit(0)
+
+
+def _prepare(parent: int) -> None:
+    from sampan.kernel import libc, mount, namespaces, processes
+
+    processes.die_with_parent()
+    if os.getppid() != parent:
+        os._exit(0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's goes to every process; the parent decides
+    # Whatever is mounted to extract into disappears with the worker.
+    namespaces.create(namespaces.flag("mount"))
+    libc.mount(None, "/", None, mount.REC | mount.PRIVATE)
+
+
+def _extract(driver: StorageDriver, job: Job, channel: socket.socket, descriptors: list[int]) -> Extracted:
+    from sampan import naive
+    from sampan.layers import compression
+
+    def tell(position: int) -> None:
+        channel.send(msgspec.json.encode(Reached(position)))
+
+    driver.prepare(job.key, job.parent)
+    raw = io.BufferedReader(Growing(descriptors[0], descriptors[1] if len(descriptors) > 1 else -1, tell), _CHUNK)
+    plain = compression.decompress(raw) if job.compressed else raw
+    hashing = _Hashing(plain)
+    layer = io.BufferedReader(hashing, _CHUNK)
+    size = naive.apply(driver, job.key, cast(BinaryIO, layer))
+    while layer.read(_CHUNK):
+        pass  # what follows the archive's end is part of the layer's digest too
+    return Extracted(size, hashing.digest())
+
+
+class _Hashing(io.RawIOBase):
+    """Computes the digest of what is read through it."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        super().__init__()
+        self._source = source
+        self._hasher = hashlib.sha256()
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # typeshed's Buffer is 3.12's
+        """Read and hash."""
+        size: int = self._source.readinto(buffer)  # type: ignore[attr-defined]  # every reader here has it
+        self._hasher.update(memoryview(buffer)[:size])
+        return size
+
+    def digest(self) -> Digest:
+        """Return the digest of all that was read."""
+        return Digest("sha256:" + self._hasher.hexdigest())

@@ -1,0 +1,21 @@
+"""Read and write the moments in image documents (RFC 3339)."""
+
+from __future__ import annotations
+
+import time
+
+
+def seconds(text: str | None) -> float:
+    """Return a moment as seconds since the epoch; 0 when there is none, or none that makes sense."""
+    from datetime import datetime
+
+    try:
+        return datetime.fromisoformat(text or "").timestamp()
+    except (ValueError, OverflowError, OSError):
+        return 0.0
+
+
+def written(moment: float) -> str:
+    """Return a moment as image documents have it, in UTC to the nanosecond."""
+    whole = int(moment)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)) + f".{int((moment - whole) * 1e9):09d}Z"

@@ -1,0 +1,55 @@
+"""Carry out what the journal says of an attempt that failed, or whose process died.
+
+| kind        | what                   | undone by                                                     |
+|-------------|------------------------|---------------------------------------------------------------|
+| `blobs`     | digests                | removing those that nothing needs                             |
+| `chains`    | driver, lowest first   | removing those that nothing needs, with their snapshots       |
+| `snapshots` | driver, keys           | removing the active snapshots                                 |
+| `container` | id                     | removing the container with all there is of it                |
+| `running`   | id                     | ending the run: processes, cgroup, mounts and network         |
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sampan.errors import NotFound, PluginFault
+from sampan.model.digest import Digest
+
+if TYPE_CHECKING:
+    from sampan.engine.engine import Engine
+    from sampan.store.journal import Action
+
+
+def undo(engine: Engine, action: Action) -> None:
+    """Undo one step. Possible twice, and before the step was taken. Raises PluginFault for a kind nobody knows."""
+    match action.kind, action.what:
+        case "blobs", digests:
+            from sampan.engine import collect
+
+            collect.blobs(engine, map(Digest, digests))
+        case "chains", (driver, *chains):
+            from sampan.engine import collect
+
+            collect.chains(engine, driver, map(Digest, chains))
+        case "snapshots", (driver, *keys):
+            for key in keys:
+                engine.storage(driver).remove(key)
+        case "container", (container,):
+            from sampan.engine import remove
+
+            remove.discard(engine, container)
+        case "running", (container,):
+            _halt(engine, container)
+        case kind, _:
+            raise PluginFault(f"the journal holds a step of a kind nobody knows: {kind!r}")
+
+
+def _halt(engine: Engine, container: str) -> None:
+    from sampan.engine import halt
+
+    try:
+        record = engine.store.containers.get(container)
+    except NotFound:
+        return
+    halt.halt(engine, record)
