@@ -17,6 +17,7 @@ drivers may name bridges and choose subnets as they would on a machine, tests ru
 goes wrong touches the real host. It takes root.
 """
 
+# ruff: noqa: D102 - the tests' names are sentences
 from __future__ import annotations
 
 import gc
@@ -29,6 +30,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import msgspec
 import pytest
@@ -199,12 +201,13 @@ class NetworkDriverSuite:
         sandboxes = {f"c{n}": setting.sandbox(f"c{n}") for n in range(50)}
         report, told = os.pipe()
 
-        def connect(container: str, path: str) -> None:
+        def connect(container: str) -> None:
             driver, network = setting.open()
-            endpoint = driver.connect(network, path, EndpointRequest(container=container))
+            request = EndpointRequest(container=container)
+            endpoint = driver.connect(network, sandboxes[container].path, request)
             os.write(told, f"{endpoint.address}\n".encode())
 
-        pids = [forked(lambda c=name, p=box.path: connect(c, p)) for name, box in sandboxes.items()]
+        pids = [forked(partial(connect, container)) for container in sandboxes]
         os.close(told)
         with os.fdopen(report) as file:
             addresses = file.read().split()
@@ -377,6 +380,18 @@ class NetworkDriverSuite:
         second = setting.connect("c2", network=setting.driver.create(setting.named("second")))
         assert first.address != second.address
         assert reaches(None, setting.sandbox("c2"), second.address)
+
+    def test_one_container_is_on_two_networks(self, setting: Setting) -> None:
+        if not (setting.capabilities.configurable and setting.capabilities.addressed):
+            return
+        second = setting.driver.create(setting.named("second"))
+        first, other = setting.connect("c1"), setting.connect("c1", network=second)
+        assert setting.sandbox("c1").interfaces() == {"lo", first.interface, other.interface}
+        assert reaches(None, setting.sandbox("c1"), first.address)
+        assert reaches(None, setting.sandbox("c1"), other.address)
+        setting.driver.disconnect(second, "c1")
+        assert setting.sandbox("c1").interfaces() == {"lo", first.interface}
+        assert list(setting.driver.endpoints(setting.network)) == ["c1"]
 
     def test_an_internal_network_has_no_way_out(self, setting: Setting) -> None:
         if not (setting.capabilities.configurable and setting.capabilities.addressed):

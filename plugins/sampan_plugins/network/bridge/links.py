@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import socket
@@ -202,8 +203,9 @@ def _default_route(rtnl: Netlink, gateway: int, link: int) -> None:
     attrs = [("RTA_GATEWAY", subnets.text(gateway)), ("RTA_OIF", link)]
     try:
         rtnl.ask(Request(_NEWROUTE, CREATE | EXCL | ACK, rtmsg, fields, attrs))
-    except FileExistsError:
-        pass
+    except Refused as error:
+        if error.errno != errno.EEXIST:  # another network's already
+            raise
 
 
 def _addresses(rtnl: Netlink, link: int) -> list[tuple[int, int]]:
