@@ -90,7 +90,7 @@ class Group(click.Group):
     def _nearest(self, ctx: click.Context, name: str) -> str:
         from difflib import get_close_matches
 
-        near = get_close_matches(name, self.list_commands(ctx), 1)
+        near = get_close_matches(name, self.list_commands(ctx), 1, 0.5)
         return f' (did you mean "{near[0]}"?)' if near else ""
 
 

@@ -51,8 +51,7 @@ def run(args: list[str]) -> int:
         _complain(error.format_message())
         return error.exit_code
     except SampanError as error:
-        if _debugging(context, args):
-            raise
+        _trace(context, args)
         _complain(f"Error: {_line(str(error))}")
         return error.exit_code or (context.failure if context else 1)
     except (KeyboardInterrupt, click.Abort):
@@ -60,8 +59,7 @@ def run(args: list[str]) -> int:
     except Terminated as leave:
         return 128 + leave.number
     except Exception as error:
-        if _debugging(context, args):
-            raise
+        _trace(context, args)
         _complain(f"Error: {type(error).__name__}: {_line(str(error))} (this is a bug; run with --debug for more)")
         return context.failure if context else 1
 
@@ -71,9 +69,12 @@ def _terminate(number: int, frame: FrameType | None) -> None:
     raise Terminated(number)
 
 
-def _debugging(context: Context | None, args: list[str]) -> bool:
+def _trace(context: Context | None, args: list[str]) -> None:
     # The settings may have failed before there was a context.
-    return context.debug if context else bool({"-D", "--debug"} & set(args))
+    if context.debug if context else {"-D", "--debug"} & set(args):
+        from traceback import print_exc
+
+        print_exc()
 
 
 def _complain(text: str) -> None:

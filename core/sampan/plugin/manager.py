@@ -83,8 +83,10 @@ class Plugins:
         if pin is not None:
             claims, found = [claim for claim in claims if _same(claim.distribution, pin)], claims
             if not claims:
-                theirs = _listing(claim.distribution for claim in found) + (" has it" if len(found) == 1 else " have it")
-                raise PluginFault(f"{slot}/{name} is pinned to {pin}, which does not have it", theirs)
+                raise PluginFault(
+                    f"{slot}/{name} is pinned to {pin}, which does not have it",
+                    f"found in {_listing(claim.distribution for claim in found)}",
+                )
         if len(claims) > 1:
             first = claims[0].distribution
             raise PluginFault(

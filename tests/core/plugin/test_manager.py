@@ -206,7 +206,7 @@ class TestOneNameTwice:
     def test_a_pin_to_another_distribution_is_an_error(self):
         with pytest.raises(PluginFault, match="is pinned to acme-three, which does not have it") as caught:
             Plugins(Settings(pins={"storage/copies": "acme-three"})).open_storage("copies", "/x")
-        assert caught.value.hint == "acme-one and acme-two have it"
+        assert caught.value.hint == "found in acme-one and acme-two"
 
     def test_nothing_else_is_harmed(self):
         assert "copies" in Plugins(Settings()).names("storage")
