@@ -31,6 +31,13 @@ class Attachment:
         """Return the descriptor to wait on."""
         return self._connection.fileno()
 
+    def first(self) -> tuple[Kind | None, bytes]:
+        """Wait for the monitor's first word, STARTED or FAILED; None when it vanished without one."""
+        while received := self._connection.recv(5):
+            for kind, content in self._parser.feed(received):
+                return kind, content
+        return None, b""
+
     def receive(self) -> list[tuple[Kind, bytes]] | None:
         """Return the OUTPUT and ERRORS frames that came, [] when none is whole yet, None when there will be no more.
 
@@ -42,7 +49,7 @@ class Attachment:
             received = b""
         if not received:
             return None
-        frames = []
+        frames: list[tuple[Kind, bytes]] = []
         for kind, content in self._parser.feed(received):
             if kind is Kind.EXIT:
                 self.exit_code = int(content)

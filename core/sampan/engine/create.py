@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sampan.engine import names, networking, process, undo
+from sampan.engine import bundle_mounts, names, networking, process, undo
 from sampan.model.container import Container, ContainerSpec, Status
 from sampan.model.image import Image, ImageConfig, decode
 
@@ -37,12 +37,14 @@ def _describe(engine: Engine, spec: ContainerSpec, image: Image) -> Container:
     config = decode(engine.store.blobs.read(image.id), ImageConfig, f"the configuration of image {image.short_id}")
     merged = process.merge(spec, config.defaults)
     line = process.arguments(merged)
-    if spec.name:
-        names.check(spec.name)
+    if spec.init:
+        bundle_mounts.find_init()
+        line = (bundle_mounts.INIT_PATH, "--", *line)
+    bundle_mounts.check(spec.volumes)
     network = networking.resolve(engine, spec)
     return Container(
         id=names.container_id(),
-        name=spec.name or names.generate(engine.store.containers.taken),
+        name=names.check_name(spec.name) if spec.name else names.generate(engine.store.containers.taken),
         image_id=image.id,
         spec=msgspec.structs.replace(merged, network=network.name),
         path=line[0],

@@ -134,7 +134,8 @@ class Monitor:
         connecting = Worker(lambda: networking.connect(engine, network, container, path), engine.disown)
         stack.callback(connecting.close)
 
-        namespaces.unshare_mounts()
+        namespaces.create(namespaces.flag("mount"))
+        mount.mount("none", "", "/", ("rslave",))
         os.makedirs(f"{self._bundle}/rootfs", mode=0o700, exist_ok=True)
         mount.mount_all(engine.storage(container.storage_driver).mounts(container.id), f"{self._bundle}/rootfs")
         draft = bundle.Draft(engine, container, self._bundle, path)

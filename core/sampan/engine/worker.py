@@ -55,7 +55,9 @@ class Worker:
 
 def _labour(work: Callable[[], Any], prepare: Callable[[], None], writer: int, parent: int) -> None:
     try:
-        processes.die_with(parent)
+        processes.die_with_parent()
+        if os.getppid() != parent:
+            return  # it ended before the kernel was told to take us along
         prepare()
         try:
             answer = b"+" + msgspec.json.encode(work())

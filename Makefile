@@ -1,0 +1,45 @@
+# `make demo` and `make test` work on a fresh Debian machine as root: they install what they need.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+export DEBIAN_FRONTEND := noninteractive
+# Compiled modules are what users have; without them every command would compile Sampan anew.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help install demo test check lint types unit bench clean
+
+help:            ## show this
+	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/: .*##/\t/'
+
+install: $(VENV)/.installed  ## make the virtual environment with Sampan in it
+	@echo "sampan is $(BIN)/sampan"
+
+$(VENV)/.installed: pyproject.toml contrib/debian/install
+	contrib/debian/install run
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --upgrade pip
+	$(BIN)/pip install -q -e '.[dev]'
+	touch $@
+
+demo: install    ## see it work: import an image from busybox, run it in every way
+	contrib/demo/demo $(BIN)/sampan
+
+test: install    ## lint, types and the whole suite, on real namespaces and a real registry
+	contrib/debian/install test
+	$(MAKE) lint types unit
+
+lint:
+	$(BIN)/ruff check .
+
+types:
+	$(BIN)/mypy
+
+unit:
+	$(BIN)/python -m compileall -q core plugins
+	$(BIN)/pytest -n auto --dist loadgroup
+
+bench: install   ## compare with the docker and podman that are on this machine
+	$(BIN)/python contrib/bench/bench.py
+
+clean:
+	rm -rf $(VENV) build dist

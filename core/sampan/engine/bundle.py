@@ -1,0 +1,224 @@
+"""Write the OCI bundle of a container: what it asked for, in the words of the runtime specification."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from sampan.engine import bundle_mounts, confinement, hostfiles, networking, process
+from sampan.errors import Conflict, InvalidInput
+from sampan.kernel import paths, users
+from sampan.model import runtime_spec as oci
+
+if TYPE_CHECKING:
+    from sampan.engine.engine import Engine
+    from sampan.engine.exec_ import ExecRequest
+    from sampan.model.container import Container, ContainerSpec, Limits
+    from sampan.model.network import Endpoint
+
+_FILE = "config.json"
+
+
+class Draft:
+    """A spec on the way to being written: all but what depends on the network is decided first."""
+
+    def __init__(self, engine: Engine, container: Container, where: str, sandbox: str | None) -> None:
+        self._engine = engine
+        self._container = container
+        self._where = where
+        self._shares_network = sandbox is None
+        self._files = engine.layout.container(container.id)
+        spec = container.spec
+        security = confinement.parse_security(spec.security_options)
+        capabilities = confinement.capability_set(spec.cap_add, spec.cap_drop, spec.privileged)
+        self.spec = oci.Spec(
+            process=self._process(capabilities, security.no_new_privileges),
+            root=oci.Root(path="rootfs", readonly=spec.read_only),
+            hostname="" if spec.uts_mode == "host" else self._hostname(),
+            domainname=spec.domainname,
+            mounts=bundle_mounts.mounts(container, self._files, self._filename),
+            linux=_linux(container, sandbox, security, capabilities),
+            annotations=dict(spec.annotations),
+        )
+
+    def finish(self, endpoint: Endpoint, size: tuple[int, int] | None) -> None:
+        """Write /etc/hosts and the like, let extensions amend the spec, and write it."""
+        assert self.spec.process is not None
+        if size and self._container.spec.terminal:
+            self.spec.process.console_size = oci.ConsoleSize(height=size[0], width=size[1])
+        self._write_host_files(endpoint)
+        self._engine.plugins.amend_spec(self._container, self.spec)
+        temporary = f"{self._where}/.{_FILE}"
+        _write(temporary, msgspec.json.encode(self.spec))
+        os.rename(temporary, f"{self._where}/{_FILE}")
+
+    def _process(self, capabilities: list[str], no_new_privileges: bool) -> oci.Process:
+        container, spec = self._container, self._container.spec
+        identity = _identity(f"{self._where}/rootfs", spec.user, spec.group_add)
+        env = process.environment(spec, self._hostname())
+        return oci.Process(
+            args=[container.path, *container.args],
+            cwd=spec.workdir or "/",
+            terminal=spec.terminal,
+            user=oci.User(uid=identity.uid, gid=identity.gid, additional_gids=list(identity.groups)),
+            env=_with_home(env, identity.home),
+            capabilities=confinement.sets(capabilities, identity.uid),
+            rlimits=[
+                oci.Rlimit(type=f"RLIMIT_{limit.name.upper()}", soft=_unlimited(limit.soft), hard=_unlimited(limit.hard))
+                for limit in spec.ulimits
+            ],
+            no_new_privileges=no_new_privileges,
+            oom_score_adj=None,
+        )
+
+    def _hostname(self) -> str:
+        if self._shares_network and not self._container.spec.hostname:
+            return os.uname().nodename
+        return networking.hostname(self._container)
+
+    def _filename(self, name: str) -> str:
+        return f"{self._files}/{name}"
+
+    def _write_host_files(self, endpoint: Endpoint) -> None:
+        spec = self._container.spec
+        full = f"{self._hostname()}.{spec.domainname}" if spec.domainname else self._hostname()
+        inherited = _host_hosts() if self._shares_network else ""
+        hosts = hostfiles.hosts(endpoint.address, (full,), spec.extra_hosts, endpoint.gateway, inherited)
+        resolv_conf = hostfiles.resolv_conf(
+            hostfiles.host_resolv_conf(), spec.dns or endpoint.nameservers, spec.dns_search, spec.dns_options,
+            reaches_host=self._shares_network,
+        )
+        _write(self._filename("hosts"), hosts.encode(errors="surrogateescape"))
+        _write(self._filename("resolv.conf"), resolv_conf.encode(errors="surrogateescape"))
+        _write(self._filename("hostname"), hostfiles.hostname(self._hostname()).encode())
+
+
+def load(where: str) -> oci.Spec:
+    """Read the spec of a running container's bundle. Raises Conflict when it is gone."""
+    try:
+        with open(f"{where}/{_FILE}", "rb") as file:
+            return msgspec.json.decode(file.read(), type=oci.Spec)
+    except FileNotFoundError as error:
+        raise Conflict(f"container {os.path.basename(where)} is not running") from error
+
+
+def exec_process(container: Container, spec: oci.Spec, request: ExecRequest) -> oci.Process:
+    """Return the process of an exec: the container's first one, but for what the request changes."""
+    first = spec.process
+    assert first is not None
+    user, env, capabilities = first.user, first.env, first.capabilities
+    if request.user or request.privileged:
+        identity = _identity(f"/proc/{container.pid}/root", request.user or container.spec.user, container.spec.group_add)
+        user = oci.User(uid=identity.uid, gid=identity.gid, additional_gids=list(identity.groups))
+        env = _with_home([entry for entry in env if not entry.startswith("HOME=")], identity.home)
+        names = list(confinement.capability_set((), (), True)) if request.privileged else _bounding(capabilities)
+        capabilities = confinement.sets(names, identity.uid)
+    if request.terminal and not any(entry.startswith("TERM=") for entry in env):
+        env = [*env, "TERM=xterm"]
+    return oci.Process(
+        args=list(request.command),
+        cwd=request.workdir or first.cwd,
+        terminal=request.terminal,
+        user=user,
+        env=process.override(env, request.env),
+        capabilities=capabilities,
+        rlimits=first.rlimits,
+        no_new_privileges=first.no_new_privileges,
+    )
+
+
+def _host_hosts() -> str:
+    try:
+        with open("/etc/hosts", encoding="utf-8", errors="surrogateescape") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def _bounding(capabilities: oci.Capabilities | None) -> list[str]:
+    return capabilities.bounding if capabilities else []
+
+
+def _linux(
+    container: Container, sandbox: str | None, security: confinement.Security, capabilities: list[str]
+) -> oci.Linux:
+    spec = container.spec
+    open_paths = spec.privileged or security.system_paths_unconfined
+    return oci.Linux(
+        namespaces=_namespaces(spec, sandbox),
+        devices=confinement.devices(spec.devices, spec.privileged),
+        cgroups_path=f"/sampan/{container.id}",
+        resources=_resources(spec.limits, confinement.device_rules(spec.devices, spec.privileged)),
+        seccomp=None if spec.privileged and not security.seccomp else security.filter(capabilities),
+        sysctl=dict(spec.sysctls),
+        masked_paths=[] if open_paths else list(confinement.MASKED_PATHS),
+        readonly_paths=[] if open_paths else list(confinement.READONLY_PATHS),
+    )
+
+
+def _namespaces(spec: ContainerSpec, sandbox: str | None) -> list[oci.Namespace]:
+    modes = {"pid": spec.pid_mode, "ipc": spec.ipc_mode, "uts": spec.uts_mode, "cgroup": spec.cgroup_mode}
+    namespaces = [oci.Namespace(type="mount")]
+    for kind, mode in modes.items():
+        if mode in ("", "private", "shareable"):
+            namespaces.append(oci.Namespace(type=kind))
+        elif mode != "host":
+            raise InvalidInput(f"--{kind}: invalid {kind} mode {mode!r}")
+    if sandbox is not None:
+        namespaces.append(oci.Namespace(type="network", path=sandbox))
+    return namespaces
+
+
+def _resources(limits: Limits, rules: list[oci.DeviceRule]) -> oci.Resources:
+    resources = oci.Resources(devices=rules)
+    if limits.memory or limits.memory_swap or limits.memory_reservation:
+        resources.memory = oci.Memory(
+            limit=limits.memory or None, swap=limits.memory_swap or None, reservation=limits.memory_reservation or None
+        )
+    if limits.cpu_quota or limits.cpu_period or limits.cpu_shares or limits.cpuset_cpus or limits.cpuset_mems:
+        resources.cpu = oci.CPU(
+            shares=limits.cpu_shares or None, quota=limits.cpu_quota or None, period=limits.cpu_period or None,
+            cpus=limits.cpuset_cpus, mems=limits.cpuset_mems,
+        )
+    if limits.pids:
+        resources.pids = oci.Pids(limit=limits.pids)
+    return resources
+
+
+def _identity(root: str, user: str, groups: tuple[str, ...]) -> users.Identity:
+    descriptor = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return users.resolve(user, _read(descriptor, "/etc/passwd"), _read(descriptor, "/etc/group"), groups)
+    finally:
+        os.close(descriptor)
+
+
+def _read(root: int, path: str) -> str:
+    """Read a small file of the container's tree, which may put anything in its place."""
+    try:
+        descriptor = paths.open_in(root, path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    except OSError:
+        return ""
+    with open(descriptor, "rb") as file:
+        try:
+            return file.read(1 << 20).decode(errors="replace")
+        except OSError:
+            return ""
+
+
+def _with_home(env: list[str], home: str) -> list[str]:
+    return env if any(entry.startswith("HOME=") for entry in env) else [*env, f"HOME={home}"]
+
+
+def _unlimited(value: int) -> int:
+    return (1 << 64) - 1 if value < 0 else value
+
+
+def _write(path: str, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    try:
+        os.write(descriptor, content)
+    finally:
+        os.close(descriptor)

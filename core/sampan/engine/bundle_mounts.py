@@ -1,0 +1,106 @@
+"""Decide what is mounted inside a container, and in what order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from sampan.engine import confinement
+from sampan.errors import InvalidInput
+from sampan.model import runtime_spec as oci
+
+if TYPE_CHECKING:
+    from sampan.model.container import Container, Volume
+
+_HOST_FILES = ("resolv.conf", "hostname", "hosts")
+_TMPFS = ("rw", "noexec", "nosuid", "nodev")
+_PROPAGATIONS = frozenset(("shared", "slave", "private", "rshared", "rslave", "rprivate"))
+
+
+def mounts(container: Container, files: str, filename: Callable[[str], str]) -> list[oci.Mount]:
+    """Return the mounts: the system's, the engine's own files, then the user's, parents before what is in them."""
+    spec = container.spec
+    chosen = {_clean(volume.target): _volume(volume) for volume in spec.volumes}
+    system = [
+        mount for mount in confinement.mounts(privileged=spec.privileged, shm_size=spec.shm_size)
+        if mount.destination not in chosen
+    ]
+    own = [
+        oci.Mount(destination=f"/etc/{name}", type="bind", source=filename(name), options=["rbind", "rprivate"])
+        for name in _HOST_FILES
+        if f"/etc/{name}" not in chosen
+    ]
+    if spec.init:
+        own.append(_init())
+    return [*system, *own, *(chosen[target] for target in sorted(chosen, key=lambda path: path.count("/")))]
+
+
+def check(volumes: tuple[Volume, ...]) -> None:
+    """Refuse what cannot be mounted, and make the directories that are to be made. Raises InvalidInput."""
+    targets = set()
+    for volume in volumes:
+        target = _clean(volume.target)
+        if not volume.target.startswith("/"):
+            raise InvalidInput(f"invalid mount path: '{volume.target}' mount path must be absolute")
+        if target == "/":
+            raise InvalidInput("invalid specification: destination can't be '/'")
+        if target in targets:
+            raise InvalidInput(f"Duplicate mount point: {volume.target}")
+        targets.add(target)
+        if volume.kind == "volume":
+            raise InvalidInput(
+                f'volume "{volume.source}" for {volume.target}: named and anonymous volumes are not supported yet',
+                f"bind a directory: -v /some/where:{volume.target}",
+            )
+        if volume.kind == "bind":
+            _check_source(volume)
+
+
+def _check_source(volume: Volume) -> None:
+    if not volume.source.startswith("/"):
+        raise InvalidInput(f"invalid mount config: bind source path must be absolute: {volume.source}")
+    if os.path.exists(volume.source):
+        return
+    if not volume.create_source:
+        raise InvalidInput(
+            f'invalid mount config for type "bind": bind source path does not exist: {volume.source}'
+        )
+    os.makedirs(volume.source, exist_ok=True)
+
+
+def _volume(volume: Volume) -> oci.Mount:
+    target = _clean(volume.target)
+    if volume.kind == "tmpfs":
+        options = [*_TMPFS, *volume.options]
+        return oci.Mount(destination=target, type="tmpfs", source="tmpfs", options=options)
+    propagation = [option for option in volume.options if option in _PROPAGATIONS] or ["rprivate"]
+    access = ["ro"] if volume.read_only else []
+    return oci.Mount(
+        destination=target, type="bind", source=volume.source, options=["rbind", *access, *propagation]
+    )
+
+
+def _init() -> oci.Mount:
+    return oci.Mount(
+        destination=INIT_PATH, type="bind", source=find_init(), options=["bind", "ro", "rprivate"]
+    )
+
+
+INIT_PATH = "/sbin/docker-init"
+"""Where the minimal process 1 of ``--init`` appears in the container."""
+
+
+def find_init() -> str:
+    """Return the host's minimal init program. Raises Unsupported when it has none."""
+    from sampan.errors import Unsupported
+
+    for name in ("tini-static", "docker-init", "catatonit"):
+        for directory in ("/usr/bin", "/usr/local/bin", "/usr/libexec/podman", "/usr/sbin"):
+            if os.access(f"{directory}/{name}", os.X_OK):
+                return f"{directory}/{name}"
+    raise Unsupported("--init needs a minimal init program", "apt-get install tini")
+
+
+def _clean(target: str) -> str:
+    return os.path.normpath("/" + target.lstrip("/"))

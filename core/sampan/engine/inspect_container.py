@@ -1,0 +1,181 @@
+"""Show a container as Docker's ``inspect`` does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sampan.engine import confinement, networking, timestamps
+from sampan.model.network import Endpoint
+
+if TYPE_CHECKING:
+    from sampan.engine.engine import Engine
+    from sampan.model.container import Container, Volume
+
+_NEVER = "0001-01-01T00:00:00Z"
+_DEFAULT_SHM = 64 << 20
+
+
+def inspect_container(engine: Engine, text: str) -> dict[str, Any]:
+    """Return Docker's document of a container; members that Sampan has no meaning for are left out."""
+    container = engine.container(text)
+    spec = container.spec
+    files = engine.layout.container(container.id)
+    return {
+        "Id": container.id,
+        "Created": timestamps.written(container.created),
+        "Path": container.path,
+        "Args": list(container.args),
+        "State": _state(container),
+        "Image": container.image_id,
+        "ResolvConfPath": f"{files}/resolv.conf",
+        "HostnamePath": f"{files}/hostname",
+        "HostsPath": f"{files}/hosts",
+        "LogPath": f"{files}/{container.id}-json.log",
+        "Name": f"/{container.name}",
+        "RestartCount": container.restarts,
+        "Driver": container.storage_driver,
+        "Platform": "linux",
+        "ExecIDs": None,
+        "HostConfig": _host_config(container),
+        "GraphDriver": {"Name": container.storage_driver, "Data": _mount_data(engine, container)},
+        "Mounts": [_mount(volume) for volume in spec.volumes],
+        "Config": _config(container),
+        "NetworkSettings": _network_settings(container),
+    }
+
+
+def _state(container: Container) -> dict[str, Any]:
+    status = str(container.status)
+    return {
+        "Status": status,
+        "Running": container.alive,
+        "Paused": status == "paused",
+        "Restarting": status == "restarting",
+        "OOMKilled": container.oom_killed,
+        "Dead": status == "dead",
+        "Pid": container.pid,
+        "ExitCode": container.exit_code,
+        "Error": container.error,
+        "StartedAt": _moment(container.started),
+        "FinishedAt": _moment(container.finished),
+    }
+
+
+def _host_config(container: Container) -> dict[str, Any]:
+    spec, limits = container.spec, container.spec.limits
+    return {
+        "Binds": [_bind(volume) for volume in spec.volumes if volume.kind != "tmpfs"] or None,
+        "LogConfig": {"Type": container.log_driver, "Config": dict(spec.log_options)},
+        "NetworkMode": spec.network,
+        "PortBindings": {},
+        "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
+        "AutoRemove": spec.auto_remove,
+        "VolumesFrom": None,
+        "CapAdd": list(spec.cap_add) or None,
+        "CapDrop": list(spec.cap_drop) or None,
+        "CgroupnsMode": spec.cgroup_mode or "private",
+        "Dns": list(spec.dns),
+        "DnsOptions": list(spec.dns_options),
+        "DnsSearch": list(spec.dns_search),
+        "ExtraHosts": list(spec.extra_hosts) or None,
+        "GroupAdd": list(spec.group_add) or None,
+        "IpcMode": spec.ipc_mode or "private",
+        "PidMode": spec.pid_mode,
+        "Privileged": spec.privileged,
+        "ReadonlyRootfs": spec.read_only,
+        "SecurityOpt": list(spec.security_options) or None,
+        "Tmpfs": {v.target: ",".join(v.options) for v in spec.volumes if v.kind == "tmpfs"},
+        "UTSMode": spec.uts_mode,
+        "ShmSize": spec.shm_size or _DEFAULT_SHM,
+        "Sysctls": dict(spec.sysctls),
+        "Runtime": container.runtime,
+        "Init": spec.init,
+        "CpuShares": limits.cpu_shares,
+        "Memory": limits.memory,
+        "MemoryReservation": limits.memory_reservation,
+        "MemorySwap": limits.memory_swap,
+        "NanoCpus": limits.cpu_quota * 1_000_000_000 // limits.cpu_period if limits.cpu_period else 0,
+        "CpuPeriod": limits.cpu_period,
+        "CpuQuota": limits.cpu_quota,
+        "CpusetCpus": limits.cpuset_cpus,
+        "CpusetMems": limits.cpuset_mems,
+        "Devices": list(spec.devices),
+        "PidsLimit": limits.pids or None,
+        "Ulimits": [{"Name": one.name, "Hard": one.hard, "Soft": one.soft} for one in spec.ulimits],
+        "MaskedPaths": None if spec.privileged else list(confinement.MASKED_PATHS),
+        "ReadonlyPaths": None if spec.privileged else list(confinement.READONLY_PATHS),
+    }
+
+
+def _config(container: Container) -> dict[str, Any]:
+    spec = container.spec
+    return {
+        "Hostname": networking.hostname(container),
+        "Domainname": spec.domainname,
+        "User": spec.user,
+        "Tty": spec.terminal,
+        "OpenStdin": spec.open_stdin,
+        "StdinOnce": spec.stdin_once,
+        "Env": list(spec.env),
+        "Cmd": list(spec.command) or None,
+        "Image": spec.image,
+        "Volumes": None,
+        "WorkingDir": spec.workdir,
+        "Entrypoint": list(spec.entrypoint) if spec.entrypoint else None,
+        "OnBuild": None,
+        "Labels": dict(spec.labels),
+        **({"StopSignal": spec.stop_signal} if spec.stop_signal else {}),
+        **({"StopTimeout": spec.stop_timeout} if spec.stop_timeout is not None else {}),
+    }
+
+
+def _network_settings(container: Container) -> dict[str, Any]:
+    endpoints = container.endpoints if container.alive else ()
+    first = endpoints[0] if endpoints else Endpoint(network="", driver="")
+    return {
+        "SandboxKey": f"/proc/{container.pid}/ns/net" if container.pid else "",
+        "Ports": {},
+        **_addresses(first),
+        "Networks": {
+            endpoint.network: {"NetworkID": endpoint.network, **_addresses(endpoint)} for endpoint in endpoints
+        } or {container.spec.network: {"NetworkID": "", **_addresses(Endpoint(network="", driver=""))}},
+    }
+
+
+def _addresses(endpoint: Endpoint) -> dict[str, Any]:
+    return {
+        "Gateway": endpoint.gateway,
+        "IPAddress": endpoint.address,
+        "IPPrefixLen": endpoint.prefix,
+        "MacAddress": endpoint.mac,
+    }
+
+
+def _bind(volume: Volume) -> str:
+    return f"{volume.source}:{volume.target}" + (":ro" if volume.read_only else "")
+
+
+def _mount(volume: Volume) -> dict[str, Any]:
+    return {
+        "Type": volume.kind,
+        "Source": volume.source,
+        "Destination": volume.target,
+        "Mode": ",".join(volume.options),
+        "RW": not volume.read_only,
+        "Propagation": "rprivate" if volume.kind == "bind" else "",
+    }
+
+
+def _mount_data(engine: Engine, container: Container) -> dict[str, str]:
+    """Return what the driver's mounts say of themselves, in Docker's names."""
+    data = {}
+    for mount in engine.storage(container.storage_driver).mounts(container.id):
+        for option in mount.options:
+            key, equals, value = option.partition("=")
+            if equals and key.endswith("dir"):
+                data[f"{key[:-3].capitalize()}Dir"] = value
+    return data
+
+
+def _moment(seconds: float) -> str:
+    return timestamps.written(seconds) if seconds else _NEVER
