@@ -1,0 +1,52 @@
+"""Find out which cgroup interface the machine has, and open groups of it (cgroups(7))."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from sampan.errors import InvalidInput, Unsupported
+from sampan.kernel.cgroups.group import Group
+
+ROOT: Final = "/sys/fs/cgroup"
+
+
+def open_group(path: str) -> Group:
+    """Return the group at ``path``, seen from the root of every hierarchy. Nothing is made yet.
+
+    Raises InvalidInput for a path that climbs or is the root, Unsupported when cgroups are not mounted.
+    """
+    names = path.strip("/").split("/")
+    if not path.strip("/") or any(name in ("", ".", "..") for name in names):
+        raise InvalidInput(f"invalid cgroup path {path!r}")
+    relative = "/".join(names)
+    if os.path.exists(f"{ROOT}/cgroup.controllers"):
+        from sampan.kernel.cgroups.v2 import UnifiedGroup
+
+        return UnifiedGroup(relative, ROOT)
+    mounted = hierarchies()
+    if not mounted:
+        raise Unsupported("cgroups are not mounted", f"mount them below {ROOT}")
+    from sampan.kernel.cgroups.v1 import LegacyGroup
+
+    return LegacyGroup(relative, mounted)
+
+
+def is_unified() -> bool:
+    """Tell whether version 2 is the only one here."""
+    return os.path.exists(f"{ROOT}/cgroup.controllers")
+
+
+def hierarchies() -> dict[str, str]:
+    """Return where each hierarchy of version 1 is mounted, by its controllers as the kernel lists them.
+
+    A version 2 hierarchy beside them (a "hybrid" machine) has the empty name.
+    """
+    found = {}
+    with open("/proc/self/cgroup", encoding="utf-8") as file:
+        for line in file:
+            _, controllers, _ = line.split(":", 2)
+            directory = f"{ROOT}/{controllers.removeprefix('name=') or 'unified'}"
+            if os.path.exists(f"{directory}/cgroup.procs"):
+                found[controllers] = directory
+    return found

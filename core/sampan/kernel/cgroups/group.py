@@ -1,0 +1,143 @@
+"""Say what a control group is, whichever interface it has."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import time
+from abc import ABC, abstractmethod
+
+from sampan.errors import Conflict, InvalidInput, Unsupported
+from sampan.model.runtime_spec import Resources
+
+_PATIENCE = 5.0  # seconds: exit of killed processes is quick, but a loaded machine may take its time
+
+
+class Group(ABC):
+    """A control group: a directory in one hierarchy or in several. Methods raise OSError."""
+
+    @property
+    @abstractmethod
+    def directories(self) -> dict[str, str]:
+        """The group's directory in each hierarchy, by its controllers; version 2 has the empty name."""
+
+    @property
+    @abstractmethod
+    def _census(self) -> str:
+        """The directory that all the group's processes are found in."""
+
+    @abstractmethod
+    def apply(self, resources: Resources) -> None:
+        """Set limits. Raises InvalidInput for values the kernel refuses, Unsupported for limits it lacks."""
+
+    @abstractmethod
+    def freeze(self) -> None:
+        """Stop every process and wait until all are stopped."""
+
+    @abstractmethod
+    def thaw(self) -> None:
+        """Let every process run on."""
+
+    @abstractmethod
+    def frozen(self) -> bool:
+        """Tell whether the group is frozen."""
+
+    def create(self) -> None:
+        """Make the group in every hierarchy, with its parents; what exists already is used."""
+        for directory in self.directories.values():
+            os.makedirs(directory, exist_ok=True)
+
+    def join(self, pid: int = 0) -> None:
+        """Move a process, by default the caller, into the group."""
+        for directory in self.directories.values():
+            write(f"{directory}/cgroup.procs", str(pid))
+
+    def pids(self) -> list[int]:
+        """Return the processes in the group and in groups below it; none when it does not exist."""
+        found: list[int] = []
+        for directory, _, _ in os.walk(self._census):
+            try:
+                with open(f"{directory}/cgroup.procs", "rb") as file:
+                    found += map(int, file.read().split())
+            except (FileNotFoundError, OSError):
+                continue
+        return found
+
+    def kill(self) -> None:
+        """Kill every process, those born meanwhile too, and wait until none is left. Raises Conflict if some stay."""
+        deadline = time.monotonic() + _PATIENCE
+        pause = 0.0005
+        while pids := self.pids():
+            self._kill(pids)
+            if self.frozen():
+                self.thaw()
+            if time.monotonic() > deadline:
+                raise Conflict(f"processes {pids} do not die", "they may wait for a device or a network file system")
+            time.sleep(pause)
+            pause = min(pause * 2, 0.05)
+
+    def _kill(self, pids: list[int]) -> None:
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+
+    def remove(self) -> None:
+        """Remove the group and the groups below it. Gone already: done. Raises Conflict while processes are in it."""
+        deadline = time.monotonic() + _PATIENCE
+        for directory in self.directories.values():
+            _remove_tree(directory, deadline)
+
+
+def _remove_tree(directory: str, deadline: float) -> None:
+    try:
+        os.rmdir(directory)
+        return
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+    for path, below, _ in os.walk(directory, topdown=False):
+        for name in below:
+            _rmdir(f"{path}/{name}", deadline)
+    _rmdir(directory, deadline)
+
+
+def _rmdir(directory: str, deadline: float) -> None:
+    while True:
+        try:
+            os.rmdir(directory)
+            return
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+            # A process that has just been reaped may still be on its way out.
+            if time.monotonic() > deadline:
+                raise Conflict(f"cgroup {directory} is in use") from error
+            time.sleep(0.005)
+
+
+def write(path: str, value: str) -> None:
+    """Write a control file. Raises OSError."""
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, value.encode())
+    finally:
+        os.close(fd)
+
+
+def set_limit(path: str, value: int | str, what: str) -> None:
+    """Write a limit. Raises Unsupported, naming ``what``, where the kernel has no such file, InvalidInput if refused."""
+    try:
+        write(path, str(value))
+    except FileNotFoundError as error:
+        raise Unsupported(f"this kernel cannot limit {what}", f"{path} does not exist") from error
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ERANGE, errno.EBUSY, errno.ENOSPC, errno.EACCES):
+            raise
+        raise InvalidInput(f"cannot set {what} to {value}: {error.strerror}") from error

@@ -1,0 +1,136 @@
+"""Use control groups version 2, the single unified hierarchy (Documentation/admin-guide/cgroup-v2.rst)."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from sampan.errors import Conflict
+from sampan.kernel.cgroups.group import Group, set_limit, write
+from sampan.model.runtime_spec import CPU, Memory, Resources
+
+_WANTED = ("cpuset", "cpu", "io", "memory", "pids", "hugetlb")
+
+
+class UnifiedGroup(Group):
+    """A group of the unified hierarchy mounted at ``mount``."""
+
+    def __init__(self, relative: str, mount: str) -> None:
+        self._mount = mount
+        self._relative = relative
+        self._directory = f"{mount}/{relative}"
+
+    @property
+    def directories(self) -> dict[str, str]:
+        """The group's one directory, under the empty name."""
+        return {"": self._directory}
+
+    @property
+    def _census(self) -> str:
+        return self._directory
+
+    def create(self) -> None:
+        """Make the group, its parents handing down every controller they have."""
+        parent = self._mount
+        for name in self._relative.split("/"):
+            _hand_down(parent)
+            parent = f"{parent}/{name}"
+            os.makedirs(parent, exist_ok=True)
+
+    def apply(self, resources: Resources) -> None:
+        """Set limits; those of version 1 are translated."""
+        if resources.devices:
+            from sampan.kernel.cgroups.devices import restrict
+
+            restrict(self._directory, resources.devices)
+        if resources.memory:
+            self._apply_memory(resources.memory)
+        if resources.cpu:
+            self._apply_cpu(resources.cpu)
+        if resources.pids:
+            limit = resources.pids.limit
+            self._set("pids.max", "max" if limit <= 0 else limit, "the number of processes")
+        if resources.block_io and resources.block_io.weight:
+            self._apply_weight(resources.block_io.weight)
+        for name, value in resources.unified.items():
+            self._set(os.path.basename(name), value, name)
+
+    def _set(self, name: str, value: int | str, what: str) -> None:
+        set_limit(f"{self._directory}/{name}", value, what)
+
+    def _apply_memory(self, memory: Memory) -> None:
+        if memory.limit:
+            self._set("memory.max", _limit(memory.limit), "memory")
+        if memory.swap and os.path.exists(f"{self._directory}/memory.swap.max"):
+            # Version 1 counts memory and swap together, version 2 swap alone.
+            swap = -1 if memory.swap < 0 else max(memory.swap - (memory.limit or 0), 0)
+            self._set("memory.swap.max", _limit(swap), "swap")
+        if memory.reservation:
+            self._set("memory.low", _limit(memory.reservation), "reserved memory")
+
+    def _apply_cpu(self, cpu: CPU) -> None:
+        if cpu.shares:
+            # Maps version 1's range of 2 … 262144 to 1 … 10000.
+            weight = 1 + (max(cpu.shares, 2) - 2) * 9999 // 262142
+            self._set("cpu.weight", min(weight, 10000), "CPU shares")
+        if cpu.quota or cpu.period:
+            quota = str(cpu.quota) if cpu.quota and cpu.quota > 0 else "max"
+            self._set("cpu.max", f"{quota} {cpu.period or 100000}", "CPU time")
+        if cpu.cpus:
+            self._set("cpuset.cpus", cpu.cpus, "the CPUs")
+        if cpu.mems:
+            self._set("cpuset.mems", cpu.mems, "the memory nodes")
+
+    def _apply_weight(self, weight: int) -> None:
+        if os.path.exists(f"{self._directory}/io.bfq.weight"):
+            self._set("io.bfq.weight", weight, "block I/O weight")
+        else:
+            self._set("io.weight", 1 + (weight - 10) * 9999 // 990, "block I/O weight")
+
+    def _kill(self, pids: list[int]) -> None:
+        try:
+            write(f"{self._directory}/cgroup.kill", "1")
+        except FileNotFoundError:  # before Linux 5.14
+            super()._kill(pids)
+
+    def freeze(self) -> None:
+        """Stop every process and wait until all are stopped."""
+        self._set("cgroup.freeze", 1, "the freezer")
+        deadline = time.monotonic() + 5
+        while not self.frozen():
+            if time.monotonic() > deadline:
+                self.thaw()
+                raise Conflict("some processes cannot be frozen")
+            time.sleep(0.001)
+
+    def thaw(self) -> None:
+        """Let every process run on."""
+        self._set("cgroup.freeze", 0, "the freezer")
+
+    def frozen(self) -> bool:
+        """Tell whether every process of the group is frozen."""
+        try:
+            with open(f"{self._directory}/cgroup.events", encoding="ascii") as file:
+                return "frozen 1" in file.read()
+        except FileNotFoundError:
+            return False
+
+
+def _limit(value: int) -> int | str:
+    return "max" if value < 0 else value
+
+
+def _hand_down(directory: str) -> None:
+    """Enable every controller for the groups below, where it can be."""
+    with open(f"{directory}/cgroup.controllers", encoding="ascii") as file:
+        available = file.read().split()
+    with open(f"{directory}/cgroup.subtree_control", encoding="ascii") as file:
+        enabled = file.read().split()
+    for controller in _WANTED:
+        if controller in available and controller not in enabled:
+            try:
+                write(f"{directory}/cgroup.subtree_control", f"+{controller}")
+            except OSError:
+                # Processes in the parent itself forbid it (the "no internal process" rule); a limit that then
+                # cannot be set is reported when it is asked for.
+                continue

@@ -1,0 +1,293 @@
+"""Fork a container's processes and see them through to where they run: the parent's side."""
+
+from __future__ import annotations
+
+import array
+import gc
+import os
+from collections.abc import Callable
+
+import msgspec
+
+from sampan.contracts.runtime import Started, Stdio
+from sampan.errors import InvalidInput, PluginFault, Unsupported
+from sampan.kernel import capabilities, cgroups, namespaces, processes, seccomp
+from sampan.kernel.cgroups.group import Group
+from sampan.kernel.seccomp import Program
+from sampan.model.runtime_spec import IDMapping, Linux, Process, Resources, Spec
+from sampan_plugins.runtimes.native import child, devices, init, joining, report
+from sampan_plugins.runtimes.native.descriptors import Descriptors
+from sampan_plugins.runtimes.native.state import Home, State
+
+_ = array  # socket.send_fds imports it, in a child that can import no more
+
+
+def create(home: Home, cache: str, bundle: str, stdio: Stdio) -> Started:
+    """Build the container of the bundle, up to the point where its first process waits to be let go."""
+    bundle = os.path.abspath(bundle)
+    spec, linux, process = _load(bundle)
+    program = seccomp.program(linux.seccomp, cache) if linux.seccomp else None
+    state = State(
+        id=home.container, bundle=bundle, cgroup=linux.cgroups_path or f"/sampan/{home.container}",
+        namespaces=tuple(item.type for item in linux.namespaces), no_new_privileges=process.no_new_privileges,
+        seccomp_flags=program.flags if program else None)
+    group = cgroups.open_group(state.cgroup)
+    home.claim()
+    try:
+        home.write(state)  # before anything is made, so that whoever finds it can undo all
+        if program:
+            _keep(home, program)
+        group.create()
+        group.apply(_resources(linux))
+        return _launch(home, state, spec, stdio, program)
+    except BaseException:
+        group.kill()
+        group.remove()
+        home.remove()
+        raise
+
+
+def _load(bundle: str) -> tuple[Spec, Linux, Process]:
+    path = f"{bundle}/config.json"
+    try:
+        with open(path, "rb", buffering=0) as file:
+            spec = msgspec.json.decode(file.read(), type=Spec)
+    except FileNotFoundError as error:
+        raise InvalidInput(f"no such bundle: {path} does not exist") from error
+    except msgspec.MsgspecError as error:
+        raise InvalidInput(f"{path} is not valid: {error}") from error
+    if spec.process is None or spec.root is None or spec.linux is None:
+        raise InvalidInput(f"{path} lacks process, root or linux")
+    kinds = [item.type for item in spec.linux.namespaces]
+    if len(set(kinds)) != len(kinds):
+        raise InvalidInput(f"{path} names a namespace twice")
+    if not any(item.type == "mount" and not item.path for item in spec.linux.namespaces):
+        raise Unsupported(f"{path} asks for no mount namespace of its own")
+    if spec.hooks is not None and any(msgspec.structs.astuple(spec.hooks)):
+        raise Unsupported("the native runtime runs no hooks", "choose another runtime for this container")
+    _check_process(spec.process, own_users="user" in kinds)
+    return spec, spec.linux, spec.process
+
+
+def _check_process(process: Process, *, own_users: bool) -> None:
+    if not process.args or not process.args[0]:
+        raise InvalidInput("no command specified")
+    if any("\0" in text for text in (*process.args, *process.env, process.cwd)):
+        raise InvalidInput("the command or its environment contains a null byte")
+    if not process.cwd.startswith("/"):
+        raise InvalidInput(f"the working directory {process.cwd!r} is invalid, it needs to be an absolute path")
+    wanted = process.capabilities
+    if wanted and not own_users:
+        missing = capabilities.mask((*wanted.permitted, *wanted.effective)) & ~capabilities.permitted()
+        if missing:
+            raise Unsupported(
+                f"cannot grant {', '.join(capabilities.names(missing))}: this process lacks it itself")
+
+
+def _resources(linux: Linux) -> Resources:
+    resources = linux.resources or Resources()
+    if resources.devices:
+        resources = msgspec.structs.replace(resources, devices=[*resources.devices, *devices.default_rules()])
+    return resources
+
+
+def _keep(home: Home, program: Program) -> None:
+    with open(home.seccomp, "wb", buffering=0) as file:
+        file.write(program.code)
+
+
+def _launch(home: Home, state: State, spec: Spec, stdio: Stdio, program: Program | None) -> Started:
+    assert spec.linux is not None and spec.process is not None
+    process = spec.process
+    with Descriptors() as held:
+        hear, told = held.pipe()
+        waits, control = held.pipe()
+        console, theirs = held.socket_pair() if process.terminal else (None, None)
+        plan = init.Plan(
+            spec=spec, bundle=state.bundle, cgroup=state.cgroup, stdio=stdio, program=program, report=told,
+            control=waits, go=held.fifo(home.go), failure=held.fifo(home.failure),
+            joined={item.type: held.open(item.path) for item in spec.linux.namespaces if item.path},
+            console=theirs, label=_label(process))
+        first = _fork(lambda: init.run(plan))
+        held.close(told, waits, plan.go, plan.failure, plan.console)
+        conversation = _Conversation(hear)
+        try:
+            if conversation.next() == b"U":
+                _write_maps(first, spec.linux)
+                os.write(control, b"m")
+                conversation.next()
+            pid = conversation.pid()
+        finally:
+            _reap(first)
+        try:
+            home.write(msgspec.structs.replace(state, pid=pid, start=processes.started(pid)))
+            if process.oom_score_adj is not None:
+                _adjust_oom(pid, process.oom_score_adj)
+            _tell(control)
+            conversation.ready()
+            return Started(pid, _receive(console))
+        except BaseException:
+            _kill(pid)
+            raise
+
+
+def join(home: Home, state: State, process: Process, stdio: Stdio) -> Started:
+    """Run another process in the container of ``state``."""
+    own_users = "user" in state.namespaces
+    _check_process(process, own_users=own_users)
+    if state.no_new_privileges and not process.no_new_privileges:
+        process = msgspec.structs.replace(process, no_new_privileges=True)
+    program = None
+    if state.seccomp_flags is not None:
+        with open(home.seccomp, "rb", buffering=0) as file:
+            program = Program(file.read(), state.seccomp_flags)
+    with Descriptors() as held:
+        target = held.process(state)
+        hear, told = held.pipe()
+        console, theirs = held.socket_pair() if process.terminal else (None, None)
+        plan = joining.Join(
+            process=process, target=target, kinds=state.namespaces, cgroup=state.cgroup, stdio=stdio,
+            program=program, report=told, console=theirs, label=_label(process))
+        first = _fork(lambda: joining.run(plan))
+        held.close(told, theirs)
+        conversation = _Conversation(hear)
+        try:
+            conversation.next()
+            pid = conversation.pid()
+        finally:
+            _reap(first)
+        try:
+            if process.oom_score_adj is not None:
+                _adjust_oom(pid, process.oom_score_adj)
+            conversation.finished()
+            return Started(pid, _receive(console))
+        except BaseException:
+            _kill(pid)
+            raise
+
+
+class _Conversation:
+    """What the children say: lines, and a failure that ends it."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._content = b""
+        self._line = b""
+
+    def next(self) -> bytes:
+        """Return the letter of the next line. Raises what went wrong when that comes instead."""
+        while b"\n" not in self._content and not self._content.startswith(b"E"):
+            chunk = os.read(self._fd, 65536)
+            if not chunk:
+                raise PluginFault("the container's first process died before it could say why")
+            self._content += chunk
+        if self._content.startswith(b"E"):
+            report.receive(self._content[1:] + report.read_until_closed(self._fd))
+        self._line, _, self._content = self._content.partition(b"\n")
+        return self._line[:1]
+
+    def pid(self) -> int:
+        """Return the pid of the line just read."""
+        return int(self._line[1:])
+
+    def ready(self) -> None:
+        """Wait for the word that all is built."""
+        while self.next() != b"R":
+            pass
+
+    def finished(self) -> None:
+        """Wait until the command runs, which closes the pipe."""
+        rest = self._content + report.read_until_closed(self._fd)
+        if rest:
+            report.receive(rest[1:])
+
+
+def _fork(body: Callable[[], None]) -> int:
+    """Fork with signals blocked and run ``body``, which never returns, in the child."""
+    with child.signals_blocked():
+        pid = os.fork()
+        if pid == 0:
+            gc.disable()
+            try:
+                body()
+            finally:
+                os._exit(1)
+    return pid
+
+
+def _reap(pid: int) -> None:
+    try:
+        os.waitpid(pid, 0)
+    except ChildProcessError:
+        return  # the caller ignores SIGCHLD
+
+
+def _kill(pid: int) -> None:
+    """Kill a child and, when it has become the caller's, reap it."""
+    import signal
+
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    _reap(pid)
+
+
+def _tell(control: int) -> None:
+    """Let the first process go on, now that it has its last parent. It may be dead: that is heard elsewhere."""
+    try:
+        os.write(control, b"g")
+    except BrokenPipeError:
+        return
+
+
+def _write_maps(pid: int, linux: Linux) -> None:
+    for name, mappings in (("uid_map", linux.uid_mappings), ("gid_map", linux.gid_mappings)):
+        text = "".join(f"{item.container_id} {item.host_id} {item.size}\n" for item in mappings or _identity())
+        try:
+            with open(f"/proc/{pid}/{name}", "wb", buffering=0) as file:
+                file.write(text.encode())
+        except OSError as error:
+            raise InvalidInput(f"cannot map ids of the user namespace: {error.strerror}") from error
+
+
+def _identity() -> list[IDMapping]:
+    return [IDMapping(container_id=0, host_id=0, size=2**32 - 1)]
+
+
+def _adjust_oom(pid: int, score: int) -> None:
+    try:
+        with open(f"/proc/{pid}/oom_score_adj", "wb", buffering=0) as file:
+            file.write(str(score).encode())
+    except PermissionError as error:
+        raise Unsupported(f"cannot set oom_score_adj to {score}", "lowering it needs CAP_SYS_RESOURCE") from error
+    except OSError as error:
+        raise InvalidInput(f"invalid oom_score_adj {score}", "it is between -1000 and 1000") from error
+
+
+def _label(process: Process) -> bool:
+    """Tell whether a security module's label is to be set. Raises Unsupported where the module is not there."""
+    if process.apparmor_profile in ("", "unconfined") and not process.selinux_label:
+        return False
+    if process.selinux_label and not os.path.exists("/sys/fs/selinux/enforce"):
+        raise Unsupported("SELinux is not enabled on this machine", "run with --security-opt label=disable")
+    if process.apparmor_profile and not os.path.exists("/sys/kernel/security/apparmor/profiles"):
+        raise Unsupported("AppArmor is not enabled on this machine", "run with --security-opt apparmor=unconfined")
+    return True
+
+
+def _receive(console: int | None) -> int | None:
+    """Return the terminal's master, sent by the child."""
+    if console is None:
+        return None
+    import socket
+
+    channel = socket.socket(fileno=os.dup(console))
+    try:
+        _, fds, _, _ = socket.recv_fds(channel, 1, 1)
+    finally:
+        channel.close()
+    if not fds:
+        raise PluginFault("the container's terminal was not handed over")
+    os.set_inheritable(fds[0], False)
+    return fds[0]

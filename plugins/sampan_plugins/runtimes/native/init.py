@@ -1,0 +1,229 @@
+"""Be the first process of a container: from a fresh fork to its command.
+
+Two forks: the first process enters the namespaces, the second is the first process in the new pid namespace. The
+parent hears of both through one pipe, ``report``, and lets the second go on through another, ``control``.
+"""
+
+from __future__ import annotations
+
+import os
+
+import msgspec
+
+from sampan.contracts.runtime import Stdio
+from sampan.errors import InvalidInput
+from sampan.kernel import cgroups, libc, loopback, mount, namespaces, paths, processes, tty
+from sampan.kernel.seccomp import Program
+from sampan.model.runtime_spec import Linux, Process, Spec
+from sampan_plugins.runtimes.native import child, report, rootfs
+from sampan_plugins.runtimes.native.process import Confinement
+from sampan_plugins.runtimes.native.report import Progress
+
+_SYSCTLS_OF_IPC = frozenset((
+    "kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax",
+    "kernel.shmmni", "kernel.shm_rmid_forced",
+))
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """All that the child needs, made ready by the parent. Descriptors are the parent's; ``joined`` maps kinds to them."""
+
+    spec: Spec
+    bundle: str
+    cgroup: str
+    stdio: Stdio
+    program: Program | None
+    report: int
+    control: int
+    go: int
+    failure: int
+    joined: dict[str, int]
+    console: int | None = None
+    label: bool = False
+
+
+def run(plan: Plan) -> None:
+    """Carry the plan out in a fresh fork. Never returns."""
+    progress = Progress()
+    out = plan.report
+    try:
+        kept = [plan.report, plan.control, plan.go, plan.failure, *plan.joined.values()]
+        if plan.console is not None:
+            kept.append(plan.console)
+        moved = child.isolate(plan.stdio, kept)
+        out = moved[plan.report]
+        _Init(plan, moved, progress).first()
+    except BaseException as failure:
+        _last_words(out, failure, progress)
+    finally:
+        os._exit(1)
+
+
+def _last_words(out: int, failure: BaseException, progress: Progress) -> None:
+    try:
+        report.send(out, failure, progress)
+    except BaseException:
+        os._exit(1)
+
+
+class _Init:
+    def __init__(self, plan: Plan, moved: dict[int, int], progress: Progress) -> None:
+        assert plan.spec.linux is not None and plan.spec.process is not None
+        self.plan = plan
+        self.spec = plan.spec
+        self.linux: Linux = plan.spec.linux
+        self.process: Process = plan.spec.process
+        self.moved = moved
+        self.progress = progress
+        self.report = moved[plan.report]
+        self.control = moved[plan.control]
+
+    def first(self) -> None:
+        """Enter the namespaces, fork, and tell the parent whom."""
+        self.progress.step = "joining the control group"
+        cgroups.open_group(self.plan.cgroup).join()
+        self.progress.step = "entering namespaces"
+        self._enter_namespaces()
+        for fd in self.plan.joined.values():
+            os.close(self.moved[fd])
+        pid = os.fork()
+        if pid == 0:
+            self.second()
+        os.write(self.report, b"P%d\n" % pid)
+        os._exit(0)
+
+    def _enter_namespaces(self) -> None:
+        fresh = {item.type for item in self.linux.namespaces if not item.path}
+        joined = self.plan.joined
+        if "user" in joined:
+            namespaces.enter(self.moved[joined["user"]], namespaces.flag("user"))
+        if "user" in fresh:
+            namespaces.create(namespaces.flag("user"))
+            os.write(self.report, b"U\n")
+            self._await(b"m")
+        if "user" in fresh or "user" in joined:
+            os.setresgid(0, 0, 0)
+            os.setresuid(0, 0, 0)
+            processes.hide()
+        for kind, fd in joined.items():
+            if kind != "user":
+                namespaces.enter(self.moved[fd], namespaces.flag(kind))
+        namespaces.create(sum(namespaces.flag(kind) for kind in fresh - {"user"}))
+
+    def _await(self, letter: bytes) -> None:
+        if os.read(self.control, 1) != letter:
+            os._exit(1)  # the parent is gone: so is the container
+
+    def second(self) -> None:
+        """Be process 1."""
+        plan, process, progress = self.plan, self.process, self.progress
+        progress.step = "starting a session"
+        os.setsid()
+        processes.new_session_keyring()
+        self._set_up_kernel()
+        label_fd = os.open("/proc/self/attr/exec", os.O_WRONLY | os.O_CLOEXEC) if plan.label else None
+        os.umask(0o022)
+        root = rootfs.assemble(self.spec, plan.bundle, plan.cgroup, progress)
+        if process.terminal:
+            self._make_terminal(root)
+        progress.step = "changing the root"
+        rootfs.enter(root)
+        os.close(root)
+        confinement = Confinement(process, plan.program, label_fd, progress)
+        confinement.enter()
+        self._await(b"g")
+        processes.die_with_parent()
+        os.write(self.report, b"R\n")
+        os.close(self.report)
+        go, failure = self.moved[plan.go], self.moved[plan.failure]
+        if self.control_closed():
+            os._exit(1)
+        os.read(go, 1)
+        os.close(go)
+        try:
+            confinement.execute()
+        except BaseException as error:
+            _last_words(failure, error, progress)
+        os._exit(1)
+
+    def control_closed(self) -> bool:
+        """Tell whether the parent died between the go-ahead and the promise to die with it."""
+        os.set_blocking(self.control, False)
+        try:
+            return os.read(self.control, 1) == b""
+        except BlockingIOError:
+            return False
+        finally:
+            os.close(self.control)
+
+    def _set_up_kernel(self) -> None:
+        kinds = {item.type for item in self.linux.namespaces}
+        if "network" in kinds:
+            self.progress.step = "bringing up the loopback interface"
+            loopback.bring_up()
+        self.progress.step = "setting the host name"
+        if self.spec.hostname:
+            _need(kinds, "uts", "a host name")
+            libc.sethostname(self.spec.hostname)
+        if self.spec.domainname:
+            _need(kinds, "uts", "a domain name")
+            libc.setdomainname(self.spec.domainname)
+        for key, value in self.linux.sysctl.items():
+            self.progress.step = f"setting sysctl {key}"
+            _set_sysctl(key, value, kinds)
+
+    def _make_terminal(self, root: int) -> None:
+        self.progress.step = "making the terminal"
+        assert self.plan.console is not None
+        ptmx = paths.open_in(root, "/dev/pts/ptmx")
+        master, slave = tty.open_pair(ptmx)
+        os.close(ptmx)
+        size = self.process.console_size
+        if size:
+            tty.resize(master, size.height, size.width)
+        target = paths.make_file(root, "/dev/console", 0o620)
+        mount.mount("", paths.name_of(slave), paths.name_of(target), ("bind",))
+        os.close(target)
+        take_terminal(self.moved[self.plan.console], master, slave)
+
+
+def take_terminal(console: int, master: int, slave: int) -> None:
+    """Send the master to the parent and make the slave the streams and the controlling terminal of the caller."""
+    import socket
+
+    tty.control(slave)
+    for number in range(3):
+        os.dup2(slave, number)
+    channel = socket.socket(fileno=console)
+    socket.send_fds(channel, [b"c"], [master])
+    channel.close()
+    os.close(master)
+    os.close(slave)
+
+
+def _need(kinds: set[str], kind: str, what: str) -> None:
+    if kind not in kinds:
+        raise InvalidInput(f"cannot set {what} without a {kind} namespace")
+
+
+def _set_sysctl(key: str, value: str, kinds: set[str]) -> None:
+    name = key.replace("/", ".") if "/" in key else key
+    if name in _SYSCTLS_OF_IPC or name.startswith("fs.mqueue."):
+        needed = "ipc"
+    elif name.startswith("net."):
+        needed = "network"
+    elif name in ("kernel.hostname", "kernel.domainname"):
+        needed = "uts"
+    else:
+        raise InvalidInput(f'sysctl "{key}" is not in a separate kernel namespace')
+    if needed not in kinds:
+        raise InvalidInput(f'sysctl "{key}" is not allowed in the hosts {needed} namespace')
+    # Written with dots, a dot that belongs to a name (an interface's) is written as a slash; or all in slashes.
+    path = key if "/" in key and "." not in key else key.translate(str.maketrans("./", "/."))
+    if ".." in path.split("/"):
+        raise InvalidInput(f'sysctl "{key}" is malformed')
+    fd = os.open(f"/proc/sys/{path}", os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, value.encode())
+    finally:
+        os.close(fd)

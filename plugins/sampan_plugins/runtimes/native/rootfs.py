@@ -1,0 +1,190 @@
+"""Assemble a container's view of the file system, and move into it.
+
+All is mounted before pivot_root(2), at descriptors resolved inside the root file system, while the host's /proc is
+still the one at hand: nothing the container's files say is believed.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from sampan.errors import InvalidInput
+from sampan.kernel import cgroups, libc, mount, paths
+from sampan.model.runtime_spec import Mount, Spec
+from sampan_plugins.runtimes.native import devices
+from sampan_plugins.runtimes.native.report import Progress
+
+# What may be mounted below /proc besides procfs itself: files that lxcfs and the like replace.
+_PROC_FILES = frozenset((
+    "cpuinfo", "diskstats", "meminfo", "stat", "swaps", "uptime", "loadavg", "slabinfo", "net/dev",
+    "sys/kernel/ns_last_pid", "sys/crypto/fips_enabled",
+))
+
+
+def assemble(spec: Spec, bundle: str, cgroup: str, progress: Progress) -> int:
+    """Mount everything the specification asks for. Returns the new root's descriptor."""
+    assert spec.root is not None
+    linux = spec.linux
+    assert linux is not None
+    progress.step = "preparing the root file system"
+    libc.mount(None, "/", None, mount.REC | mount.SLAVE)
+    path = os.path.normpath(os.path.join(bundle, spec.root.path))
+    mount.mount("", path, path, ("rbind",))
+    root = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    for item in spec.mounts:
+        progress.step = f"mounting {item.destination}"
+        _mount(root, path, bundle, item, cgroup)
+    own_dev = not any(_is_dev(item) for item in spec.mounts)
+    if own_dev:
+        progress.step = "making devices"
+        devices.populate(root, linux.devices)
+    if spec.process and spec.process.cwd:
+        _make_directory(root, spec.process.cwd)
+    progress.step = "masking paths"
+    for masked in linux.masked_paths:
+        _mask(root, masked)
+    for fixed in linux.readonly_paths:
+        _fix(root, fixed)
+    if spec.root.readonly:
+        progress.step = "making the root file system read-only"
+        mount.make_readonly(root)
+    if linux.rootfs_propagation:
+        _propagate(root, linux.rootfs_propagation)
+    return root
+
+
+def enter(root: int) -> None:
+    """Make the tree the caller's root, and let go of the old one."""
+    os.fchdir(root)
+    # The old root ends up on top of the new one (pivot_root(2), "."), whence it is detached.
+    libc.pivot_root(".", ".")
+    libc.umount2(".", mount.DETACH)
+    os.chdir("/")
+
+
+def _is_dev(item: Mount) -> bool:
+    return os.path.normpath(item.destination) == "/dev" and ("bind" in item.options or "rbind" in item.options)
+
+
+def _mount(root: int, tree: str, bundle: str, item: Mount, cgroup: str) -> None:
+    if item.type in ("cgroup", "cgroup2"):
+        _mount_cgroup(root, item, cgroup)
+        return
+    bind = item.type == "bind" or "bind" in item.options or "rbind" in item.options
+    source = os.path.join(bundle, item.source) if bind else item.source
+    options = list(item.options)
+    if bind and "bind" not in options and "rbind" not in options:
+        options.append("bind")
+    target = _target(root, item, source if bind else None)
+    try:
+        _check_proc(target, tree, item, source if bind else None)
+        if item.type == "tmpfs" and not bind and not any(word.startswith("mode=") for word in options):
+            options.append(f"mode={stat.S_IMODE(os.fstat(target).st_mode):o}")
+        mount.mount(item.type, source, paths.name_of(target), options)
+    finally:
+        os.close(target)
+
+
+def _target(root: int, item: Mount, source: str | None) -> int:
+    if source is None:
+        return paths.make_directories(root, item.destination)
+    try:
+        directory = stat.S_ISDIR(os.stat(source).st_mode)
+    except FileNotFoundError as error:
+        raise InvalidInput(f"bind source path does not exist: {source}") from error
+    return (paths.make_directories if directory else paths.make_file)(root, item.destination)
+
+
+def _check_proc(target: int, tree: str, item: Mount, source: str | None) -> None:
+    """Refuse to mount over /proc what is not procfs: the container would be lied to about itself (CVE-2019-19921)."""
+    where = os.readlink(paths.name_of(target))
+    inside = os.path.relpath(where, tree)
+    if inside == "proc":
+        real = os.path.isdir(f"{source}/self/task") if source else item.type == "proc"
+        if not real:
+            raise InvalidInput(f'"{item.destination}" cannot be mounted because it is not of type proc')
+    elif inside.startswith("proc/") and inside.removeprefix("proc/") not in _PROC_FILES:
+        raise InvalidInput(f'"{item.destination}" cannot be mounted because it is inside /proc')
+    elif item.type == "proc" and os.path.normpath(item.destination).strip("/") != inside:
+        raise InvalidInput(f"{item.destination} must not be reached through a symbolic link")
+
+
+def _mount_cgroup(root: int, item: Mount, cgroup: str) -> None:
+    """Show the container its own groups, bound from the caller's mounts: the same in a cgroup namespace and outside."""
+    options = [word for word in item.options if word in (
+        "ro", "rw", "nosuid", "nodev", "noexec", "relatime", "noatime")]
+    group = cgroups.open_group(cgroup)
+    if cgroups.is_unified():
+        _bind(root, item.destination, group.directories[""], options)
+        return
+    os.close(paths.make_directories(root, item.destination))
+    spot = paths.open_in(root, item.destination, os.O_PATH | os.O_DIRECTORY)
+    plain = [word for word in options if word not in ("ro", "rw")]
+    mount.mount("tmpfs", "tmpfs", paths.name_of(spot), [*plain, "mode=755"])
+    os.close(spot)
+    for name, directory in group.directories.items():
+        if not name:
+            continue
+        shown = name.removeprefix("name=")
+        _bind(root, f"{item.destination}/{shown}", directory, options)
+        for alias in shown.split(",") if "," in shown else ():
+            top = paths.open_in(root, item.destination, os.O_PATH | os.O_DIRECTORY)
+            os.symlink(shown, alias, dir_fd=top)
+            os.close(top)
+    if "ro" in options:
+        top = paths.open_in(root, item.destination, os.O_PATH | os.O_DIRECTORY)
+        mount.make_readonly(top)
+        os.close(top)
+
+
+def _bind(root: int, destination: str, source: str, options: list[str]) -> None:
+    target = paths.make_directories(root, destination)
+    try:
+        mount.mount("", source, paths.name_of(target), ["bind", *options])
+    finally:
+        os.close(target)
+
+
+def _make_directory(root: int, path: str) -> None:
+    try:
+        os.close(paths.make_directories(root, path))
+    except OSError:
+        return  # a file in the way, a read-only file system: told when the process changes to it
+
+
+def _mask(root: int, path: str) -> None:
+    """Hide a path: a directory under an empty one, a file under /dev/null. What is not there needs no hiding."""
+    try:
+        target = paths.open_in(root, path)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    try:
+        if stat.S_ISDIR(os.fstat(target).st_mode):
+            mount.mount("tmpfs", "tmpfs", paths.name_of(target), ("ro", "size=0k"))
+        else:
+            null = devices.open_null(root)
+            mount.mount("", paths.name_of(null), paths.name_of(target), ("bind",))
+            os.close(null)
+    finally:
+        os.close(target)
+
+
+def _fix(root: int, path: str) -> None:
+    """Make a path read-only, by itself bound on itself."""
+    try:
+        target = paths.open_in(root, path)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    try:
+        mount.mount("", paths.name_of(target), paths.name_of(target), ("rbind", "ro"))
+    finally:
+        os.close(target)
+
+
+def _propagate(root: int, word: str) -> None:
+    parsed = mount.parse((word,))
+    if not parsed.propagation:
+        raise InvalidInput(f"unknown mount propagation {word!r}")
+    flag = parsed.propagation[0]
+    mount.set_attributes(root, propagation=flag & ~mount.REC, recursive=bool(flag & mount.REC))
