@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from sampan.errors import Corrupt, Denied, Unsupported
+from sampan.store.database import Database
+
+
+def test_a_transaction_is_kept_whole_or_not_at_all(tmp_path: Path) -> None:
+    database = Database(str(tmp_path / "db"))
+    with pytest.raises(KeyError), database.transaction() as cursor:
+        cursor.execute("INSERT INTO leases VALUES ('a', 'b', 'c')")
+        raise KeyError
+    assert database.all("SELECT * FROM leases") == []
+    with database.transaction() as cursor:
+        cursor.execute("INSERT INTO leases VALUES ('a', 'b', 'c')")
+    database.close()
+    again = Database(str(tmp_path / "db"))
+    assert again.one("SELECT digest FROM leases") == ("c",)
+    again.close()
+
+
+def test_threads_share_a_connection(tmp_path: Path) -> None:
+    database = Database(str(tmp_path / "db"))
+    failures: list[BaseException] = []
+
+    def write(name: str) -> None:
+        try:
+            for number in range(50):
+                with database.transaction() as cursor:
+                    cursor.execute("INSERT INTO leases VALUES (?, ?, ?)", (name, name, str(number)))
+                database.all("SELECT * FROM leases WHERE operation = ?", name)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [Thread(target=write, args=(str(number),)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert database.one("SELECT count(*) FROM leases") == (200,)
+    database.close()
+
+
+def test_connections_wait_for_each_other(tmp_path: Path) -> None:
+    first, second = Database(str(tmp_path / "db")), Database(str(tmp_path / "db"))
+
+    def write() -> None:
+        with second.transaction() as cursor:
+            cursor.execute("INSERT INTO leases VALUES ('second', '', '')")
+
+    thread = Thread(target=write)
+    with first.transaction() as cursor:
+        thread.start()
+        cursor.execute("INSERT INTO leases VALUES ('first', '', '')")
+    thread.join()
+    assert first.all("SELECT operation FROM leases") == [("first",), ("second",)]
+    first.close()
+    second.close()
+
+
+def test_a_newer_layout_is_refused(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "db")
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(Unsupported, match="has layout 99") as caught:
+        Database(str(tmp_path / "db"))
+    assert caught.value.hint == "upgrade Sampan"
+
+
+def test_a_file_that_is_no_database_is_corrupt(tmp_path: Path) -> None:
+    (tmp_path / "db").write_bytes(b"something else entirely " * 100)
+    with pytest.raises(Corrupt, match="is damaged"):
+        Database(str(tmp_path / "db"))
+
+
+def test_a_place_that_cannot_be_opened_is_denied(tmp_path: Path) -> None:
+    with pytest.raises(Denied, match="cannot open the store"):
+        Database(str(tmp_path / "no" / "such" / "directory"))
