@@ -11,7 +11,7 @@ import io
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 import msgspec
@@ -158,34 +158,19 @@ def _extract(driver: StorageDriver, job: Job, channel: socket.socket, descriptor
         channel.send(msgspec.json.encode(Reached(position)))
 
     driver.prepare(job.key, job.parent)
-    raw = io.BufferedReader(Growing(descriptors[0], descriptors[1] if len(descriptors) > 1 else -1, tell), _CHUNK)
-    plain = compression.decompress(raw) if job.compressed else raw
-    hashing = _Hashing(plain)
-    layer = io.BufferedReader(hashing, _CHUNK)
-    size = naive.apply(driver, job.key, cast(BinaryIO, layer))
-    while layer.read(_CHUNK):
+    more = descriptors[1] if len(descriptors) > 1 else -1
+    file = cast(BinaryIO, io.BufferedReader(Growing(descriptors[0], more, tell), _CHUNK))
+    hasher = hashlib.sha256()
+    pieces = _hashed(compression.open_stream(file) if job.compressed else file, hasher)
+    layer = cast(BinaryIO, compression.PieceStream(pieces))
+    size = naive.apply(driver, job.key, layer)
+    for _ in pieces:
         pass  # what follows the archive's end is part of the layer's digest too
-    return Extracted(size, hashing.digest())
+    return Extracted(size, Digest("sha256:" + hasher.hexdigest()))
 
 
-class _Hashing(io.RawIOBase):
-    """Computes the digest of what is read through it."""
-
-    def __init__(self, source: BinaryIO) -> None:
-        super().__init__()
-        self._source = source
-        self._hasher = hashlib.sha256()
-
-    def readable(self) -> bool:
-        """Yes."""
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # typeshed's Buffer is 3.12's
-        """Read and hash."""
-        size: int = self._source.readinto(buffer)  # type: ignore[attr-defined]  # every reader here has it
-        self._hasher.update(memoryview(buffer)[:size])
-        return size
-
-    def digest(self) -> Digest:
-        """Return the digest of all that was read."""
-        return Digest("sha256:" + self._hasher.hexdigest())
+def _hashed(source: BinaryIO, hasher: hashlib._Hash) -> Iterator[bytes]:
+    read: Callable[[int], bytes] = source.read1  # type: ignore[attr-defined]  # both readers have it, BinaryIO not
+    while piece := read(_CHUNK):
+        hasher.update(piece)
+        yield piece

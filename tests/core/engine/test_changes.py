@@ -91,7 +91,9 @@ def test_nothing_changes_nothing() -> None:
 
 
 def test_what_was_there_is_amended() -> None:
-    before = Defaults(env=("A=1", "B=2"), labels={"a": "1"}, working_dir="/w", cmd=("old",), exposed_ports={"1/tcp": {}})
+    before = Defaults(
+        env=("A=1", "B=2"), labels={"a": "1"}, working_dir="/w", cmd=("old",), exposed_ports={"1/tcp": {}}
+    )
     after = changes.apply(before, ["ENV A=$B C=3", "LABEL b=2", "WORKDIR /v/../x", "EXPOSE 2"])
     assert after.env == ("A=2", "B=2", "C=3")
     assert after.labels == {"a": "1", "b": "2"}

@@ -39,7 +39,7 @@ def test_choose(wanted: str, entries: list[str], chosen: str) -> None:
 
 
 def test_no_match_is_told_in_dockers_words() -> None:
-    with pytest.raises(NotFound, match="^no matching manifest for linux/s390x in the manifest list entries$"):
+    with pytest.raises(NotFound, match=r"^no matching manifest for linux/s390x in the manifest list entries$"):
         platforms.choose(index("linux/amd64", "linux/arm/v7"), platforms.wanted("linux/s390x"))
     with pytest.raises(NotFound, match="linux/arm/v6"):
         platforms.choose(index("linux/arm/v7"), platforms.wanted("linux/arm/v6"))

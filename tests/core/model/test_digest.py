@@ -18,8 +18,11 @@ def test_of_and_encoded() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "sha256", "sha256:", "sha256:" + "0" * 63, "sha256:" + "G" * 64, "sha256:" + "A" * 64, "md5:" + "0" * 32,
-             "sha256:../../../../etc/passwd" + "0" * 37],
+    "text",
+    [
+        "", "sha256", "sha256:", "sha256:" + "0" * 63, "sha256:" + "G" * 64, "sha256:" + "A" * 64, "md5:" + "0" * 32,
+        "sha256:../../../../etc/passwd" + "0" * 37,
+    ],
 )
 def test_what_is_no_digest(text: str) -> None:
     assert not digests.is_digest(text)

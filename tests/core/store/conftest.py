@@ -24,7 +24,8 @@ def store(layout: Layout) -> Iterator[Store]:
 
 
 def image(seed: str, created: float = 1.0) -> Image:
-    return Image(id=of(seed.encode()), manifest=of(f"manifest of {seed}".encode()), created=created, size=10, stored=2.0)
+    manifest = of(f"manifest of {seed}".encode())
+    return Image(id=of(seed.encode()), manifest=manifest, created=created, size=10, stored=2.0)
 
 
 def digest(seed: str) -> Digest:

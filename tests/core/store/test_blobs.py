@@ -81,7 +81,7 @@ def test_a_download_that_breaks_off_leaves_nothing(store: Store) -> None:
 def test_what_was_received_so_far_can_be_read(store: Store) -> None:
     with store.blobs.receive(Descriptor("", of(b"abcdef"), 6)) as incoming:
         incoming.write(b"abc")
-        assert os.pread(os.open(f"/proc/self/fd/{incoming.fileno()}", os.O_RDONLY), 10, 0) == b"abc"
+        assert Path(f"/proc/self/fd/{incoming.fileno()}").read_bytes() == b"abc"
         assert not store.blobs.has(of(b"abcdef"))
         incoming.write(b"def")
         incoming.finish()

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import pytest
+from tests.core.store.conftest import image
 
 from sampan.errors import AlreadyExists, Conflict, InvalidInput, NotFound
 from sampan.model.container import Container, ContainerSpec, Status
 from sampan.store.store import Store
-from tests.core.store.conftest import image
 
 
 @pytest.fixture

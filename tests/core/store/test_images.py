@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from tests.core.store.conftest import digest, image
 
 from sampan.errors import InvalidInput, NotFound
 from sampan.model import reference as references
 from sampan.model.image import Image
 from sampan.store.store import Store
-from tests.core.store.conftest import digest, image
 
 
 def add(store: Store, record: Image, *names: str, blobs: str = "", chains: str = "") -> None:

@@ -4,12 +4,12 @@ import os
 import signal
 
 import pytest
+from tests.core.store.conftest import digest
 
 from sampan.errors import Unsupported
 from sampan.store.journal import Action
 from sampan.store.layout import Layout
 from sampan.store.store import Store
-from tests.core.store.conftest import digest
 
 
 def left(store: Store) -> list[tuple[object, ...]]:
@@ -37,10 +37,13 @@ def test_failure_carries_them_out_last_to_first(store: Store) -> None:
 
 def test_a_note_belongs_to_the_transaction_it_is_made_in(store: Store) -> None:
     undone: list[Action] = []
-    with pytest.raises(KeyError), store.journal.operation("test", undone.append) as operation:
-        with store.database.transaction() as cursor:
-            operation.plan("thing", cursor=cursor)
-            raise KeyError
+    with (
+        pytest.raises(KeyError),
+        store.journal.operation("test", undone.append) as operation,
+        store.database.transaction() as cursor,
+    ):
+        operation.plan("thing", cursor=cursor)
+        raise KeyError
     assert undone == []
 
 

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+from tests.core.store.conftest import digest, image
+
 from sampan.store.layers import Layer
 from sampan.store.store import Store
-from tests.core.store.conftest import digest, image
 
 
 def test_held_tells_what_a_driver_lacks(store: Store) -> None:
