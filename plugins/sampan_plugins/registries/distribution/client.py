@@ -79,7 +79,11 @@ class Client:
         response = self._reach(method, path, _with(headers, known), body)
         if response.status_code != 401 or not self._is_home(response.url):
             return response  # a 401 from where a redirect led is none of this host's business
-        answer = self.authorizer.answer(response.headers.get("WWW-Authenticate", ""), scope, known)
+        try:
+            answer = self.authorizer.answer(response.headers.get("WWW-Authenticate", ""), scope, known)
+        except SampanError:
+            response.close()
+            raise
         if answer is None:
             return response
         drain(response)

@@ -170,11 +170,11 @@ class DistributionRegistry(Registry):
         response = client.request("GET", path, self._scope)
         if response.status_code != 200:
             raise refusal(response, self._subject(client, f"repository {self._repository}", "name unknown"))
+        content = manifests.read_body(response, what, self._host)
         following = response.links.get("next", {}).get("url")
         target = client.resolve(response, following) if following else None
         if following and target is None:
             raise Corrupt(f"{self._host} continues its list of tags on another host")
-        content = manifests.read_body(response, what, self._host)
         try:
             return msgspec.json.decode(content, type=_TagPage).tags or (), target
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:

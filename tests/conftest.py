@@ -1,0 +1,39 @@
+"""Fixtures for all suites: real services, started once per test process."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# pytest's importlib mode leaves sys.path alone; suites import the helpers as tests.services.
+_ROOT = str(Path(__file__).resolve().parent.parent)
+if _ROOT not in sys.path:
+    sys.path.insert(0, _ROOT)
+
+from tests.services.faults import FaultProxy, fault_proxy  # noqa: E402  # needs the path above
+from tests.services.images import make_image  # noqa: E402
+from tests.services.registry import RegistryServer, running_registry  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]:
+    """A real registry without authentication, empty at first; name repositories after the test."""
+    with running_registry(tmp_path_factory.mktemp("registry")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def small_image(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An image of two small layers, as ``LAYOUT:TAG`` for ``push_image``."""
+    layers = [{"etc/one": b"1" * 5000, "etc/both": b"lower"}, {"etc/two": b"2", "etc/both": b"upper"}]
+    return make_image(tmp_path_factory.mktemp("image"), layers, ["--config.cmd=/bin/true"])
+
+
+@pytest.fixture
+def proxy(registry: RegistryServer) -> Iterator[FaultProxy]:
+    """A proxy to the registry that breaks what the test asks to be broken."""
+    with fault_proxy(registry.address) as running:
+        yield running
