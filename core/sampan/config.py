@@ -119,6 +119,11 @@ def _check(document: dict[str, Any], file: str) -> None:
         raise InvalidInput(f'wrong value for "{key}" in {file}: {problem[:1].lower()}{problem[1:]}') from error
 
 
+    for name in document.get("disabled", ()):
+        if not name.startswith("extensions/"):
+            raise InvalidInput(f'wrong value "{name}" for "disabled" in {file}', "write extensions/NAME")
+
+
 def _table(document: dict[str, Any], key: str) -> dict[str, Any]:
     table = document.get(key)
     return table if isinstance(table, dict) else {}

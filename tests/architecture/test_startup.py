@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from sampan.plugin import index
+from sampan.plugin.discovery import discover
 
 HEAVY = ("requests", "urllib3", "pyroute2", "stevedore", "importlib.metadata", "sqlite3", "asyncio")
 PROBE = """
@@ -57,7 +57,8 @@ def test_help_loads_no_command_and_no_manager(loaded, args):
     assert not {m for m in modules if m.startswith("sampan_plugins")}
 
 
-NAMES = sorted({claim.name for claim in index.load() if claim.slot == "commands" and claim.distribution == "sampan"})
+CLAIMS, _ = discover()
+NAMES = sorted({claim.name for claim in CLAIMS if claim.slot == "commands" and claim.distribution == "sampan"})
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -74,6 +75,6 @@ def test_the_summary_in_the_overview_is_the_commands_own(name):
     from sampan.config import Settings
     from sampan.plugin.manager import Plugins
 
-    plugins = Plugins(Settings())
+    plugins = Plugins(Settings(), claims=CLAIMS)
     first = (plugins.open_command(name).help or "").partition("\n")[0].removesuffix(".")
     assert first == plugins.find("commands", name).summary

@@ -81,6 +81,7 @@ def test_roots_become_absolute(monkeypatch, tmp_path):
         ("storage = [1]", r'wrong value for "storage\[0\]" in .*: expected `str`'),
         ('registries = "h"', r'wrong value for "registries" in .*: expected `object`'),
         ('[registries]\nh = "x"', r'wrong value for "registries\[\.\.\.\]" in .*: expected `object`'),
+        ('disabled = ["storage/x"]', r'wrong value "storage/x" for "disabled" in .* \(write extensions/NAME\)'),
         ("root = ]", r"sampan\.toml is not valid TOML: .*line 1"),
     ],
 )

@@ -48,7 +48,8 @@ def run(args: list[str]) -> int:
         _silence()
         return 141
     except click.ClickException as error:
-        _complain(error.format_message())
+        _settle()
+        error.show()
         return error.exit_code
     except SampanError as error:
         _trace(context, args)
@@ -78,11 +79,16 @@ def _trace(context: Context | None, args: list[str]) -> None:
 
 
 def _complain(text: str) -> None:
+    _settle()
+    sys.stderr.write(text + "\n")
+
+
+def _settle() -> None:
+    # What was printed before the complaint comes before it.
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         _silence()
-    sys.stderr.write(text + "\n")
 
 
 def _silence() -> None:

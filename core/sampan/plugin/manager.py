@@ -35,7 +35,8 @@ class Plugins:
     """The plugins installed, seen through one Settings. Safe to use from several threads.
 
     ``warn`` receives one line for each extension that cannot be loaded and each listener that fails; without
-    it the lines gather in ``warnings``. ``claims`` replaces what is installed, for tests and embedding.
+    it the lines gather in ``warnings``. ``claims`` replaces what is installed, for tests and embedding. Raises
+    InvalidInput when the settings pin or configure a plugin of a slot that does not exist.
     """
 
     def __init__(
@@ -45,6 +46,8 @@ class Plugins:
         warn: Callable[[str], None] | None = None,
         claims: Iterable[Claim] | None = None,
     ) -> None:
+        for key in (*settings.pins, *settings.options):
+            slots.get(key.partition("/")[0])
         self.settings = settings
         self.warnings: list[str] = []
         self._warn = warn or self.warnings.append
@@ -255,10 +258,11 @@ class Plugins:
     def _ask(self, claim: Claim, plugin: Any, hook: str, arguments: dict[str, Any]) -> Any:
         # Other providers would answer for themselves. One that is an extension as well stays for its wrappers: it
         # was registered earlier, so the plugin asked is called before it.
-        extensions = {extension.target for extension in self._extensions.values()}
-        others = [
-            other for target, other in self._registered.items() if other is not plugin and target not in extensions
-        ]
+        with self._lock:
+            extensions = {extension.target for extension in self._extensions.values()}
+            others = [
+                other for target, other in self._registered.items() if other is not plugin and target not in extensions
+            ]
         try:
             return self._manager.subset_hook_caller(hook, others)(**arguments)
         except SampanError:

@@ -53,7 +53,7 @@ def _in_preference(plugins: Plugins, slot: str) -> list[Claim]:
 
 
 def _examine(plugins: Plugins, claim: Claim) -> Finding:
-    if f"{claim.slot}/{claim.name}" in plugins.settings.disabled:
+    if claim.slot == "extensions" and f"extensions/{claim.name}" in plugins.settings.disabled:
         return Finding(claim, "disabled")
     try:
         chosen = plugins.find(claim.slot, claim.name)

@@ -1,6 +1,7 @@
 """Plugins opens what is asked for and nothing else, and says what is wrong with what it cannot open."""
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import click
 import pytest
@@ -108,6 +109,21 @@ def test_a_name_that_does_not_exist_names_those_that_do(site, driver):
 def test_a_slot_that_does_not_exist():
     with pytest.raises(InvalidInput, match="no plugin slot named 'storages'"):
         Plugins(Settings(), claims=()).names("storages")
+
+
+@pytest.mark.parametrize("settings", [Settings(pins={"stroage/x": "d"}), Settings(options={"stroage/x": {}})])
+def test_settings_for_a_slot_that_does_not_exist_are_refused(settings):
+    with pytest.raises(InvalidInput, match="no plugin slot named 'stroage'"):
+        Plugins(settings, claims=())
+
+
+def test_several_threads_get_their_drivers(site, driver):
+    modules = {f"acme_{n}": driver for n in range(8)}
+    site.install("acme", {"storage": {f"copies{n}": f"acme_{n}" for n in range(8)}}, modules)
+    plugins = Plugins(Settings())
+    with ThreadPoolExecutor(8) as pool:
+        opened = list(pool.map(lambda n: plugins.open_storage(f"copies{n % 8}", "/x").origin, range(64)))
+    assert opened == [f"acme_{n % 8}" for n in range(64)]
 
 
 def test_an_empty_slot_says_so():

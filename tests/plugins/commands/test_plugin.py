@@ -11,7 +11,9 @@ from sampan.plugin.manager import Plugins
 
 
 @pytest.fixture
-def plugin(capsys):
+def plugin(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("SAMPAN_CACHE_DIR", str(tmp_path / "cache"))
+
     def run(name, *words, settings=None):
         context = Context(Plugins(settings or Settings()))
         command = context.plugins.open_command(f"plugin.{name}")
@@ -65,7 +67,6 @@ def test_inspect_shows_options_with_the_value_in_force(plugin, tmp_path, monkeyp
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 3\n")
     (info / "entry_points.txt").write_text("[sampan.logs]\nacme = acme_logs\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setenv("SAMPAN_CACHE_DIR", str(tmp_path / "cache"))
     settings = Settings(options={"logs/acme": {"depth": 5}})
     (found,) = json.loads(plugin("inspect", "logs/acme", settings=settings))
     assert found["Options"] == [
