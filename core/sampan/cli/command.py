@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from inspect import cleandoc
 from typing import Any, TypeVar
 
 import click
@@ -66,7 +67,7 @@ class Command(click.Command):
 
     def get_help(self, ctx: click.Context) -> str:
         """Return the help in Docker's layout."""
-        parts = [self.get_usage(ctx), (self.help or "").strip().removesuffix(".")]
+        parts = [self.get_usage(ctx), cleandoc(self.help or "").removesuffix(".")]
         if aliases := _aliases(ctx):
             parts.append("Aliases:\n  " + ", ".join(aliases))
         if shown := [p for p in self.params if isinstance(p, click.Option) and not p.hidden]:

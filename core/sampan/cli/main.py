@@ -33,8 +33,8 @@ def leave(code: int) -> NoReturn:
     try:
         sys.stdout.flush()
         sys.stderr.flush()
-    except BrokenPipeError:
-        pass  # whoever read it has left
+    except OSError:
+        code = code or 1  # whoever read it has left, or the disk is full
     os._exit(code)
 
 
@@ -56,9 +56,12 @@ def _print(text: str) -> int:
     try:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 141
+        if isinstance(error, BrokenPipeError):
+            return 141
+        sys.stderr.write(f"Error: cannot write to standard output: {error.strerror}\n")
+        return 1
     return 0
 
 

@@ -59,6 +59,11 @@ def run(args: list[str]) -> int:
         return 130
     except Terminated as leave:
         return 128 + leave.number
+    except OSError as error:
+        _trace(context, args)
+        where = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
+        _complain(f"Error: {where}{error.strerror or error}")
+        return context.failure if context else 1
     except Exception as error:
         _trace(context, args)
         _complain(f"Error: {type(error).__name__}: {_line(str(error))} (this is a bug; run with --debug for more)")
@@ -87,7 +92,7 @@ def _settle() -> None:
     # What was printed before the complaint comes before it.
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError:
         _silence()
 
 

@@ -43,7 +43,7 @@ def flood(context):
     for _ in range(100000): print("x" * 100)
 def root(context): print(context.settings.root, context.settings.run_root, context.settings.storage, context.debug)
 DEEDS = {"fail": fail, "lack": lack, "bug": bug, "wait": wait, "flood": flood, "root": root,
-         "three": lambda c: 3, "nothing": lambda c: None, "interrupt": lambda c: os.kill(os.getpid(), 2)}
+         "three": lambda c: 3, "open": lambda c: open("/nowhere"), "nothing": lambda c: None, "interrupt": lambda c: os.kill(os.getpid(), 2)}
 '''
 MAIN = "from sampan.cli.main import main; main()"
 
@@ -118,6 +118,21 @@ def test_a_reader_that_leaves_is_no_error(environment):
     done = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True, timeout=30)
     assert done.stdout.splitlines() == ["x" * 100, "141"]
     assert done.stderr == "unwound\n"
+
+
+@pytest.mark.parametrize("args", [["--version"], ["--help"], ["do", "--help"], ["do", "root"]])
+def test_a_full_disk_is_one_line(environment, args):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", MAIN, *args], env=environment, stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == (125 if args == ["do", "root"] else 1)
+    assert re.fullmatch(r"(unwound\n)?Error: .*No space left on device\n", done.stderr)
+
+
+def test_a_file_that_cannot_be_used_is_named(sampan):
+    done = sampan("do", "open")
+    assert (done.returncode, done.stderr) == (125, "unwound\nError: /nowhere: No such file or directory\n")
 
 
 @pytest.mark.parametrize(
