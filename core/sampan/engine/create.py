@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sampan.engine import bundle_mounts, names, networking, process, undo
+from sampan.engine import bundle_mounts, names, networking, process, security, undo
 from sampan.model.container import Container, ContainerSpec, Status
 from sampan.model.image import Image, ImageConfig, decode
 
@@ -41,12 +41,14 @@ def _describe(engine: Engine, spec: ContainerSpec, image: Image) -> Container:
         bundle_mounts.find_init()
         line = (bundle_mounts.INIT_PATH, "--", *line)
     bundle_mounts.check(spec.volumes)
+    settled = security.settle(spec.security_options)
+    security.devices(spec.devices, privileged=False)
     network = networking.resolve(engine, spec)
     return Container(
         id=names.container_id(),
         name=names.check_name(spec.name) if spec.name else names.generate(engine.store.containers.taken),
         image_id=image.id,
-        spec=msgspec.structs.replace(merged, network=network.name),
+        spec=msgspec.structs.replace(merged, network=network.name, security_options=settled),
         path=line[0],
         args=line[1:],
         created=time.time(),

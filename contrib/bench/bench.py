@@ -1,0 +1,219 @@
+#!/usr/bin/env python3
+"""Compare Sampan with the docker and podman on this machine, in one interleaved run.
+
+Usage: bench.py [--runs N] [--only NAME,...] [--registry HOST:PORT/REPOSITORY:TAG]
+
+Each benchmark runs every engine in turn, round after round, so that a change of the machine's mood meets all alike. It prints the
+medians and each engine's ratio to the faster peer. An engine that is not there, or whose daemon does not answer, is left out.
+`--registry` names an image there for the pull benchmark; without it that one is left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+IMAGE = "sampan-bench:busybox"
+
+
+class Engine:
+    """One command line to compare: its name and how it is called."""
+
+    def __init__(self, name: str, *command: str) -> None:
+        self.name = name
+        self.command = command
+
+    def __call__(self, *arguments: str, check: bool = True) -> str:
+        """Run a subcommand; return its output."""
+        done = subprocess.run([*self.command, *arguments], check=False, capture_output=True, text=True)
+        if check and done.returncode:
+            sys.exit(f"{self.name} {' '.join(arguments)}: exit code {done.returncode}: {done.stderr.strip()}")
+        return done.stdout.strip()
+
+    def answers(self) -> bool:
+        """Tell whether it is here and works."""
+        return shutil.which(self.command[0]) is not None and not subprocess.run(
+            [*self.command, "ps"], check=False, capture_output=True
+        ).returncode
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Return the seconds that ``work`` takes."""
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+# Each benchmark yields once it is set up: a function that does the measured thing and returns its seconds.
+
+
+@contextmanager
+def run_none(engine: Engine) -> Iterator[Callable[[], float]]:
+    """run --rm --net=none."""
+    yield lambda: timed(lambda: engine("run", "--rm", "--net=none", IMAGE, "/bin/true"))
+
+
+@contextmanager
+def run_bridge(engine: Engine) -> Iterator[Callable[[], float]]:
+    """run --rm."""
+    yield lambda: timed(lambda: engine("run", "--rm", IMAGE, "/bin/true"))
+
+
+@contextmanager
+def run_detached(engine: Engine) -> Iterator[Callable[[], float]]:
+    """run -d."""
+    started: list[str] = []
+
+    def once() -> float:
+        seconds = timed(lambda: started.append(engine("run", "-d", IMAGE, "sleep", "1000")))
+        engine("rm", "-f", started[-1])
+        return seconds
+
+    yield once
+
+
+@contextmanager
+def exec_true(engine: Engine) -> Iterator[Callable[[], float]]:
+    """exec."""
+    container = engine("run", "-d", IMAGE, "sleep", "1000")
+    try:
+        yield lambda: timed(lambda: engine("exec", container, "/bin/true"))
+    finally:
+        engine("rm", "-f", container)
+
+
+@contextmanager
+def ps(engine: Engine) -> Iterator[Callable[[], float]]:
+    """ps."""
+    container = engine("run", "-d", IMAGE, "sleep", "1000")
+    try:
+        yield lambda: timed(lambda: engine("ps"))
+    finally:
+        engine("rm", "-f", container)
+
+
+@contextmanager
+def images(engine: Engine) -> Iterator[Callable[[], float]]:
+    """images."""
+    yield lambda: timed(lambda: engine("images"))
+
+
+@contextmanager
+def twenty(engine: Engine) -> Iterator[Callable[[], float]]:
+    """20 x run -d at once."""
+
+    def once() -> float:
+        names = [f"sampan-bench-{os.getpid()}-{number}" for number in range(20)]
+        begun = time.perf_counter()
+        starts = [
+            subprocess.Popen(
+                [*engine.command, "run", "-d", "--name", name, IMAGE, "sleep", "1000"], stdout=subprocess.DEVNULL
+            )
+            for name in names
+        ]
+        failed = [start.wait() for start in starts]
+        seconds = time.perf_counter() - begun
+        engine("rm", "-f", *names)
+        if any(failed):
+            sys.exit(f"{engine.name}: {sum(map(bool, failed))} of 20 starts failed")
+        return seconds
+
+    yield once
+
+
+def pull(reference: str) -> Callable[[Engine], object]:
+    """Make the benchmark that pulls ``reference``."""
+
+    @contextmanager
+    def benchmark(engine: Engine) -> Iterator[Callable[[], float]]:
+        def once() -> float:
+            engine("rmi", "-f", reference, check=False)
+            os.sync()
+            return timed(lambda: engine("pull", "-q", reference))
+
+        yield once
+        engine("rmi", "-f", reference, check=False)
+
+    benchmark.__doc__ = "pull."
+    return benchmark
+
+
+BENCHMARKS = {
+    "run-none": run_none, "run": run_bridge, "run-d": run_detached, "exec": exec_true,
+    "ps": ps, "images": images, "20-starts": twenty,
+}
+LONG = {"20-starts", "pull"}
+
+
+def busybox(where: Path) -> Path:
+    """Make a root file system of the host's static busybox, as a tar."""
+    tree = where / "tree"
+    (tree / "bin").mkdir(parents=True)
+    shutil.copy("/bin/busybox", tree / "bin/busybox")
+    for name in ("sh", "true", "sleep", "cat", "echo"):
+        (tree / "bin" / name).symlink_to("busybox")
+    archive = where / "busybox.tar"
+    subprocess.run(["tar", "-C", tree, "-cf", archive, "."], check=True)
+    return archive
+
+
+def present(title: str, figures: dict[str, list[float]]) -> None:
+    """Print one benchmark's medians and the ratio to the faster peer."""
+    medians = {name: statistics.median(seconds) for name, seconds in figures.items()}
+    peers = [median for name, median in medians.items() if name != "sampan"]
+    line = "".join(f"{f'{name} {1000 * median:.0f} ms':>20}" for name, median in medians.items())
+    ratio = f"   ratio {medians['sampan'] / min(peers):.2f}" if peers else ""
+    print(f"{title:<22}{line}{ratio}", flush=True)
+
+
+def main() -> None:
+    """Run what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--registry", default="", metavar="REFERENCE")
+    options = parser.parse_args()
+
+    here = Path(sys.executable).with_name("sampan")
+    engines = [Engine("sampan", str(here)), Engine("docker", "docker"), Engine("podman", "podman")]
+    engines = [engine for engine in engines if engine.answers()]
+    benchmarks: dict[str, Callable[[Engine], object]] = dict(BENCHMARKS)
+    if options.registry:
+        benchmarks["pull"] = pull(options.registry)
+    chosen = options.only.split(",") if options.only else list(benchmarks)
+
+    with tempfile.TemporaryDirectory() as scratch:
+        archive = busybox(Path(scratch))
+        for engine in engines:
+            engine("import", str(archive), IMAGE)
+        for name in chosen:
+            benchmark = benchmarks[name]
+            rounds = max(3, options.runs // 3) if name in LONG else options.runs
+            figures: dict[str, list[float]] = {engine.name: [] for engine in engines}
+            managers = [(engine, benchmark(engine)) for engine in engines]
+            measured = [(engine, manager, manager.__enter__()) for engine, manager in managers]  # type: ignore[attr-defined]
+            try:
+                for _, _, once in measured:
+                    once()  # warm up
+                for _ in range(rounds):
+                    for engine, _, once in measured:
+                        figures[engine.name].append(once())
+            finally:
+                for _, manager, _ in measured:
+                    manager.__exit__(None, None, None)
+            present((benchmark.__doc__ or name).rstrip("."), figures)
+        for engine in engines:
+            engine("rmi", "-f", IMAGE, check=False)
+
+
+if __name__ == "__main__":
+    main()
