@@ -268,7 +268,16 @@ class Plugins:
         except SampanError:
             raise
         except (Exception, SystemExit) as error:
-            raise PluginFault(f"plugin {claim.label} failed: {_reason(error)}") from error
+            raise PluginFault(f"plugin {self._culprit(error, claim).label} failed: {_reason(error)}") from error
+
+    def _culprit(self, error: BaseException, asked: Claim) -> Claim:
+        # The plugin asked or an extension around it: whose code is innermost.
+        suspects = {claim.module: claim for claim in (*self._extensions.values(), asked)}
+        culprit, trace = asked, error.__traceback__
+        while trace is not None:
+            culprit = suspects.get(trace.tb_frame.f_globals.get("__name__", ""), culprit)
+            trace = trace.tb_next
+        return culprit
 
     def _checked(self, claim: Claim, hook: str, answer: Any, contract: Any) -> Any:
         if not isinstance(answer, contract):

@@ -71,6 +71,21 @@ def test_a_wrapper_that_returns_something_else_is_refused(site, driver):
         Plugins(Settings()).open_storage("a", "/x")
 
 
+@pytest.mark.parametrize(
+    ("wrapper", "driver_code", "culprit"),
+    [
+        (WRAPPER.replace("return driver", "return 1 / 0"), None, "extensions/wrapper"),
+        (WRAPPER.replace("driver = yield", "1 / 0; driver = yield"), None, "extensions/wrapper"),
+        (WRAPPER, "from sampan import hookimpl\n@hookimpl\ndef sampan_open_storage(name): 1 / 0", "storage/a"),
+    ],
+)
+def test_of_driver_and_wrapper_the_one_that_fails_is_named(site, driver, wrapper, driver_code, culprit):
+    points = {"storage": {"a": "acme_a"}, "extensions": {"wrapper": "acme_wrapper"}}
+    site.install("acme", points, {"acme_a": driver_code or driver, "acme_wrapper": wrapper})
+    with pytest.raises(PluginFault, match=rf"plugin {culprit} \(acme 1\.0\) failed: ZeroDivisionError"):
+        Plugins(Settings()).open_storage("a", "/x")
+
+
 def test_a_module_may_be_driver_and_wrapper_at_once(site, driver):
     both = driver + """
     @hookimpl
