@@ -137,9 +137,9 @@ def _ask(helper: str, key: str, timeout: float) -> Found:
     except OSError as error:
         return Found(problem=f"credential helper {program} cannot be run: {error.strerror}")
     if done.returncode:
-        words = (done.stdout or done.stderr).decode("utf-8", "replace").strip()
-        missing = "credentials not found" in words
-        return Found(problem="" if missing else f"credential helper {program} failed: {words.splitlines()[:1]}")
+        words = " ".join((done.stdout or done.stderr).decode("utf-8", "replace").split())[:200]
+        missing = "credentials not found" in words  # the protocol's way to say that it has none
+        return Found(problem="" if missing else f"credential helper {program} failed: {words}")
     try:
         answer = msgspec.json.decode(done.stdout, type=_Answer)
     except msgspec.MsgspecError:
