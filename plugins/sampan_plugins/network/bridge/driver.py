@@ -200,7 +200,7 @@ class BridgeDriver(NetworkDriver):
         fixed = self._options.bridge != options.Options().bridge
         names = [self._options.bridge] if fixed else [f"{stem}{n}" for n in range(1000)]
         for name in names:
-            if not links.index(name) or links.alias(rtnl, name) == self._alias(network.id):
+            if not links.index(name) or links.belongs(rtnl, name, self._alias(network.id)):
                 return name
         return names[0]
 
@@ -229,19 +229,20 @@ class BridgeDriver(NetworkDriver):
     def _ensure_bridge(self, rtnl: Netlink, record: Record) -> None:
         gateway = record.parsed_gateway()
         if links.index(record.bridge):
-            if links.alias(rtnl, record.bridge) != self._alias(record.id):
+            if not links.belongs(rtnl, record.bridge, self._alias(record.id)):
                 raise Conflict(
                     f"a link named {record.bridge} exists and is not network {record.name}'s bridge",
                     "remove it, or give the network another bridge name",
                 )
         else:
-            links.create_bridge(rtnl, record.bridge, gateway, record.mtu, self._alias(record.id))
-            links.without_ipv6(record.bridge)
+            links.create_bridge(rtnl, record.bridge, gateway, record.mtu)
+        links.mark(rtnl, record.bridge, self._alias(record.id))
+        links.without_ipv6(record.bridge)
         links.address_bridge(rtnl, record.bridge, gateway, record.parsed_subnet())
 
     def _dismantle(self, record: Record, where: str) -> None:
         with Netlink() as rtnl:
-            if links.index(record.bridge) and links.alias(rtnl, record.bridge) == self._alias(record.id):
+            if links.index(record.bridge) and links.belongs(rtnl, record.bridge, self._alias(record.id)):
                 links.delete(record.bridge)
         firewall.uninstall(record.bridge)
         _unlink(self._mark_path(record))

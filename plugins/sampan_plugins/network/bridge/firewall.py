@@ -31,6 +31,7 @@ from sampan_plugins.network.bridge.netlink import (
     Refused,
     Request,
     absent,
+    attributes,
     import_alone,
     messages,
 )
@@ -43,6 +44,7 @@ _NEWTABLE, _GETTABLE, _DELTABLE, _NEWCHAIN, _GETCHAIN, _NEWRULE, _GETRULE, _GETG
 )
 _NETLINK_NETFILTER = 12
 _BATCH_BEGIN, _BATCH_END = 16, 17
+_HEADER = 20  # nlmsghdr and nfgenmsg
 _IPV4 = 2
 _FORWARD, _POSTROUTING = 2, 4
 _FILTER_PRIORITY, _SRCNAT_PRIORITY = 0, 100
@@ -73,7 +75,7 @@ class Rules(msgspec.Struct, frozen=True):
 def generation() -> int:
     """Return the count of changes to the host's rules. Raises Unsupported without nftables in the kernel."""
     with _netfilter() as nft:
-        return int.from_bytes(_attributes(nft.ask(_get(_GETGEN, ACK, 0))[0])[1], "big")
+        return int.from_bytes(attributes(nft.ask(_get(_GETGEN, ACK, 0))[0][_HEADER:])[1], "big")
 
 
 def intact(rules: Rules) -> bool:
@@ -220,20 +222,11 @@ def _netfilter() -> Netlink:
 
 def _found(nft: Netlink, kind: int, names: dict[int, str]) -> dict[int, bytes]:
     try:
-        return _attributes(nft.ask(_get(kind, ACK, _IPV4, names))[0])
+        return attributes(nft.ask(_get(kind, ACK, _IPV4, names))[0][_HEADER:])
     except Refused as error:
         if absent(error):
             return {}
         raise
-
-
-def _attributes(message: bytes) -> dict[int, bytes]:
-    found, offset = {}, 20
-    while offset + 4 <= len(message):
-        length, kind = struct.unpack_from("=HH", message, offset)
-        found[kind & 0x3FFF] = message[offset + 4 : offset + length]
-        offset += max((length + 3) & ~3, 4)
-    return found
 
 
 def _dropping(nft: Netlink) -> bool:

@@ -21,6 +21,7 @@ from sampan_plugins.network.bridge.netlink import (
     Refused,
     Request,
     absent,
+    attributes,
     decode,
     messages,
 )
@@ -32,6 +33,11 @@ _NEWADDR, _DELADDR, _GETADDR = 20, 21, 22
 _NEWROUTE, _GETROUTE = 24, 26
 _TABLE_MAIN, _PROTO_BOOT, _SCOPE_UNIVERSE, _UNICAST = 254, 3, 0, 1
 _RT_LOCAL, _RT_BROADCAST, _RT_MULTICAST = 2, 3, 5
+
+_SKIP_STATS = 8
+_LINK_HEADER = 32  # nlmsghdr and ifinfomsg
+_IFLA_QDISC, _IFLA_LINKINFO, _IFLA_INFO_SLAVE_DATA, _IFLA_BRPORT_STATE = 6, 18, 5, 1
+_BR_STATE_FORWARDING = b"\3"
 
 # netdevice(7)
 _SIOCGIFFLAGS, _SIOCGIFADDR = 0x8913, 0x8915
@@ -67,8 +73,8 @@ def vanishes(name: str) -> bool:
     return not index(name)
 
 
-def create_bridge(rtnl: Netlink, name: str, gateway: int, mtu: int, alias: str) -> None:
-    """Make a bridge, down and without address; ``alias`` says whose it is. Raises Refused with EEXIST."""
+def create_bridge(rtnl: Netlink, name: str, gateway: int, mtu: int) -> None:
+    """Make a bridge, down, without address or mark. Raises Refused with EEXIST."""
     attrs: list[Any] = [
         ("IFLA_IFNAME", name),
         # A bridge without a MAC of its own takes its ports' lowest, and changes it as they come and go.
@@ -78,6 +84,10 @@ def create_bridge(rtnl: Netlink, name: str, gateway: int, mtu: int, alias: str) 
     if mtu:
         attrs.append(("IFLA_MTU", mtu))
     rtnl.ask(_link(_NEWLINK, CREATE | EXCL | ACK, {}, attrs))
+
+
+def mark(rtnl: Netlink, name: str, alias: str) -> None:
+    """Say on a link whose it is. The kernel does not take that with the request that makes it."""
     rtnl.ask(_link(_NEWLINK, ACK, {"index": index(name)}, [("IFLA_IFALIAS", alias)]))
 
 
@@ -95,13 +105,17 @@ def address_bridge(rtnl: Netlink, name: str, gateway: int, subnet: Subnet) -> No
     rtnl.ask(_up(link))
 
 
-def alias(rtnl: Netlink, name: str) -> str | None:
-    """Return the alias of a bridge, empty where it has none; None when the link is not a bridge."""
+def belongs(rtnl: Netlink, name: str, alias: str) -> bool:
+    """Tell whether a link is the bridge that ``alias`` marks as its owner's.
+
+    So is one that is down and has no mark: its maker was killed between the two requests that making it takes.
+    """
     found = decode(messages().link, rtnl.ask(_link(_GETLINK, ACK, {}, [("IFLA_IFNAME", name)]))[0])
     info = found.get_attr("IFLA_LINKINFO")
     if info is None or info.get_attr("IFLA_INFO_KIND") != "bridge":
-        return None
-    return str(found.get_attr("IFLA_IFALIAS") or "")
+        return False
+    mark = found.get_attr("IFLA_IFALIAS") or ""
+    return bool(mark == alias) if mark else not found["flags"] & _IFF_UP
 
 
 def delete(name: str) -> None:
@@ -167,9 +181,29 @@ def plug(sandbox: str, plug: Plug, address: int, subnet: Subnet, gateway: int | 
             )
             if gateway is not None:
                 _default_route(inside, gateway, link)
+            _wait_until_open(inside, name)
+            _wait_until_open(rtnl, plug.host_name)
+            _wait_until_open(rtnl, plug.bridge)
     finally:
         os.close(target)
     return name
+
+
+def _wait_until_open(rtnl: Netlink, name: str) -> None:
+    """Wait, at most 100 ms, until the link really takes packets.
+
+    A link that is up drops what it is given until the kernel's link watcher has seen its carrier and replaced the
+    ``noop`` queue, and a bridge passes nothing through a port that is not forwarding. The first packet of a
+    container that is quick would be lost, and it would wait a second for the next.
+    """
+    for _attempt in range(200):
+        reply = rtnl.ask(_link(_GETLINK, ACK, {}, [("IFLA_IFNAME", name), ("IFLA_EXT_MASK", _SKIP_STATS)]))[0]
+        found = attributes(reply[_LINK_HEADER:])
+        slave = attributes(attributes(found.get(_IFLA_LINKINFO, b"")).get(_IFLA_INFO_SLAVE_DATA, b""))
+        forwarding = slave.get(_IFLA_BRPORT_STATE, _BR_STATE_FORWARDING) == _BR_STATE_FORWARDING
+        if forwarding and not found.get(_IFLA_QDISC, b"").startswith(b"noop"):
+            return
+        time.sleep(0.0005)
 
 
 def _pair(plug: Plug, target: int, name: str) -> Request:
