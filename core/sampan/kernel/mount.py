@@ -98,8 +98,12 @@ def mount(kind: str, source: str, target: str, options: Iterable[str]) -> None:
 
     On failure nothing stays mounted. To mount at an open descriptor, ``target`` is ``paths.name_of(fd)``. A bind mount
     keeps the flags (nosuid, ro …) that its source has, unless an option takes one away and the kernel allows it.
+    With the type "none" nothing is mounted: the options change how the mount at ``target`` propagates, or its flags.
     """
     parsed = parse(options)
+    if kind in ("", "none") and not parsed.bind:
+        _change(target, parsed)
+        return
     if parsed.bind and not parsed.flags & REMOUNT:
         tree = _clone(source, recursive=bool(parsed.flags & REC))
     elif parsed.propagation or parsed.recursive or len(",".join(parsed.data)) >= _PAGE:
@@ -117,6 +121,13 @@ def mount(kind: str, source: str, target: str, options: Iterable[str]) -> None:
         attach(tree, target)
     finally:
         os.close(tree)
+
+
+def _change(target: str, parsed: Options) -> None:
+    for propagation in parsed.propagation:
+        libc.mount(None, target, None, propagation)
+    if parsed.flags & REMOUNT:
+        libc.mount(None, target, None, parsed.flags, ",".join(parsed.data) or None)
 
 
 def _clone(source: str, *, recursive: bool) -> int:

@@ -51,9 +51,9 @@ def make_directories(root: int, path: str, mode: int = 0o755) -> int:
 
 
 def make_file(root: int, path: str, mode: int = 0o644) -> int:
-    """Open the file ``path`` inside the tree, made empty, with its parents, where missing. Returns an O_PATH descriptor.
+    """Open the file ``path`` inside the tree, made empty, with its parents, where missing.
 
-    Whatever exists there already, a device as well as a file, is opened as it is.
+    Returns an O_PATH descriptor. Whatever exists there already, a device as well as a file, is opened as it is.
     """
     try:
         return open_in(root, path, os.O_PATH)

@@ -60,7 +60,7 @@ class Group(ABC):
             try:
                 with open(f"{directory}/cgroup.procs", "rb") as file:
                     found += map(int, file.read().split())
-            except (FileNotFoundError, OSError):
+            except OSError:  # gone meanwhile
                 continue
         return found
 
@@ -132,7 +132,7 @@ def write(path: str, value: str) -> None:
 
 
 def set_limit(path: str, value: int | str, what: str) -> None:
-    """Write a limit. Raises Unsupported, naming ``what``, where the kernel has no such file, InvalidInput if refused."""
+    """Write a limit on ``what``. Raises Unsupported where the kernel has no such file, InvalidInput if it refuses."""
     try:
         write(path, str(value))
     except FileNotFoundError as error:

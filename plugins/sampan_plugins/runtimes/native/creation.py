@@ -11,8 +11,7 @@ import msgspec
 
 from sampan.contracts.runtime import Started, Stdio
 from sampan.errors import InvalidInput, PluginFault, Unsupported
-from sampan.kernel import capabilities, cgroups, namespaces, processes, seccomp
-from sampan.kernel.cgroups.group import Group
+from sampan.kernel import capabilities, cgroups, processes, seccomp
 from sampan.kernel.seccomp import Program
 from sampan.model.runtime_spec import IDMapping, Linux, Process, Resources, Spec
 from sampan_plugins.runtimes.native import child, devices, init, joining, report

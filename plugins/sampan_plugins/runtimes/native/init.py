@@ -26,7 +26,10 @@ _SYSCTLS_OF_IPC = frozenset((
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """All that the child needs, made ready by the parent. Descriptors are the parent's; ``joined`` maps kinds to them."""
+    """All that the child needs, made ready by the parent.
+
+    Descriptors are the parent's; ``joined`` maps kinds of namespace to them.
+    """
 
     spec: Spec
     bundle: str
@@ -133,11 +136,11 @@ class _Init:
         confinement.enter()
         self._await(b"g")
         processes.die_with_parent()
+        if self._orphaned():
+            os._exit(1)
         os.write(self.report, b"R\n")
         os.close(self.report)
         go, failure = self.moved[plan.go], self.moved[plan.failure]
-        if self.control_closed():
-            os._exit(1)
         os.read(go, 1)
         os.close(go)
         try:
@@ -146,8 +149,11 @@ class _Init:
             _last_words(failure, error, progress)
         os._exit(1)
 
-    def control_closed(self) -> bool:
-        """Tell whether the parent died between the go-ahead and the promise to die with it."""
+    def _orphaned(self) -> bool:
+        """Tell whether the parent died between the go-ahead and the promise to die with it.
+
+        Until it hears that all is ready a living parent keeps its end of the pipe open.
+        """
         os.set_blocking(self.control, False)
         try:
             return os.read(self.control, 1) == b""
