@@ -1,0 +1,1 @@
+"""Layer archives: read, extract, write and compare them."""
