@@ -105,7 +105,7 @@ def capability_set(add: Iterable[str], drop: Iterable[str], privileged: bool) ->
 
 
 def sets(capabilities: Sequence[str], uid: int) -> oci.Capabilities:
-    """Return the capability sets of a process. A user other than root has them within its bounds only, as after exec."""
+    """Return the capability sets of a process; a user other than root has them within its bounds only."""
     names = list(capabilities)
     if uid:
         return oci.Capabilities(bounding=names)

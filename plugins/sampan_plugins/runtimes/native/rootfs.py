@@ -161,7 +161,7 @@ def _mask(root: int, path: str) -> None:
         return
     try:
         if stat.S_ISDIR(os.fstat(target).st_mode):
-            mount.mount("tmpfs", "tmpfs", paths.name_of(target), ("ro", "size=0k"))
+            mount.mount("tmpfs", "tmpfs", paths.name_of(target), ("ro",))
         else:
             null = devices.open_null(root)
             mount.mount("", paths.name_of(null), paths.name_of(target), ("bind",))
