@@ -77,7 +77,7 @@ class Client:
     ) -> Response:
         known = self.authorizer.header(scope)
         response = self._reach(method, path, _with(headers, known), body)
-        if response.status_code != 401 or not self._is_home(response.url):
+        if response.status_code != 401 or not self.is_home(response.url):
             return response  # a 401 from where a redirect led is none of this host's business
         try:
             answer = self.authorizer.answer(response.headers.get("WWW-Authenticate", ""), scope, known)
@@ -110,9 +110,10 @@ class Client:
     def resolve(self, response: Response, location: str) -> str | None:
         """Return where ``location`` leads from an answer of this host, None when it leaves the host."""
         target = urljoin(response.url, location)
-        return target if self._is_home(target) else None
+        return target if self.is_home(target) else None
 
-    def _is_home(self, url: str) -> bool:
+    def is_home(self, url: str) -> bool:
+        """Tell whether an address is the registry's own, and not where it redirected to."""
         return self._base is not None and origin(url) == origin(self._base.url)
 
     def _ask_token_server(self, method: str, url: str, headers: dict[str, str], body: bytes | None) -> Response:

@@ -55,8 +55,8 @@ class DistributionRegistry(Registry):
             Client(endpoint, self._transport, hasty if endpoint.mirror else options)
             for endpoint in endpoints(self._host, insecure, mirrors)
         ]
-        self._uploader = Uploader(self._clients[-1], self._path, lambda reply, what: refusal(
-            reply, self._subject(self._clients[-1], f"{what} in {repository}", "blob unknown")))
+        self._uploader = Uploader(self._clients[-1], self._path, lambda reply, what: self._refusal(
+            reply, self._clients[-1], f"{what} in {repository}", "blob unknown"))
 
     def manifest(self, version: str) -> Fetched:
         """Return the manifest or index that a tag or digest names, as it came.
@@ -130,7 +130,7 @@ class DistributionRegistry(Registry):
         while True:
             response = client.request("GET", path, self._scope, {"Accept": manifests.ACCEPT})
             if response.status_code != 200:
-                raise refusal(response, self._subject(client, what, "manifest unknown"))
+                raise self._refusal(response, client, what, "manifest unknown")
             try:
                 return manifests.read(response, version, what, client.endpoint.host)
             except Interrupted:
@@ -143,7 +143,7 @@ class DistributionRegistry(Registry):
             response = client.request("GET", path, self._scope, headers)
             if response.status_code not in (200, 206):
                 what = f"blob {descriptor.digest} of {self._repository}"
-                raise refusal(response, self._subject(client, what, "blob unknown"))
+                raise self._refusal(response, client, what, "blob unknown")
             return response
 
         return ask
@@ -169,7 +169,7 @@ class DistributionRegistry(Registry):
         what = f"tags of {self._repository}"
         response = client.request("GET", path, self._scope)
         if response.status_code != 200:
-            raise refusal(response, self._subject(client, f"repository {self._repository}", "name unknown"))
+            raise self._refusal(response, client, f"repository {self._repository}", "name unknown")
         content = manifests.read_body(response, what, self._host)
         following = response.links.get("next", {}).get("url")
         target = client.resolve(response, following) if following else None
@@ -180,5 +180,7 @@ class DistributionRegistry(Registry):
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise Corrupt(f"{what} are not valid: {error}") from error
 
-    def _subject(self, client: Client, what: str, missing: str) -> Subject:
-        return Subject(what, familiar(self._repository), client.endpoint.host, client.authorizer.remedy, missing)
+    def _refusal(self, response: Response, client: Client, what: str, missing: str) -> SampanError:
+        name, host = familiar(self._repository), client.endpoint.host
+        subject = Subject(what, name, host, client.authorizer.remedy, missing)
+        return refusal(response, subject, home=client.is_home(response.url))

@@ -77,10 +77,10 @@ def _tls_reason(causes: list[BaseException]) -> str:
     import ssl
 
     for cause in causes:
-        if isinstance(cause, ssl.SSLError) and cause.reason:
-            if cause.reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"):
-                return "the registry speaks plain HTTP"
-            return cause.reason.lower().replace("_", " ")
+        reason = getattr(cause, "reason", None) if isinstance(cause, ssl.SSLError) else None
+        if isinstance(reason, str):
+            plain = reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
+            return "the registry speaks plain HTTP" if plain else reason.lower().replace("_", " ")
     return "the peer broke it off"
 
 

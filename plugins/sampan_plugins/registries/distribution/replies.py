@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -36,9 +37,15 @@ class Subject(msgspec.Struct, frozen=True):
     missing: str
 
 
-def refusal(response: Response, subject: Subject) -> SampanError:
-    """Return the error an answer stands for that is not the one hoped for. The answer is drained."""
+def refusal(response: Response, subject: Subject, *, home: bool) -> SampanError:
+    """Return the error an answer stands for that is not the one hoped for. The answer is drained.
+
+    ``home`` is False when a redirect led to who answers: storage whose word is not the registry's.
+    """
     status, code, detail = response.status_code, *_problem(drain(response))
+    if not home:
+        where = urlsplit(response.url).netloc
+        return Unavailable(f"{where}, where {subject.host} redirects to, answers {status} {response.reason}".rstrip())
     if status in (401, 403):
         reason = f": {detail}" if detail else ""
         return Denied(f"pull access denied for {subject.name}, repository does not exist or may require "
