@@ -106,8 +106,10 @@ class Authorizer:
         self._held[None] = _Held(known.basic, float("inf"))
         return known.basic
 
-    def _bearer(self, offer: Challenge, scope: Scope) -> str:
+    def _bearer(self, offer: Challenge, scope: Scope) -> str | None:
         grant = self._grant(offer, scope)
+        if grant is None:
+            return None
         token = grant.token or grant.access_token
         if not token or not token.isprintable() or not token.isascii():
             raise Corrupt(f"the token server of {self._host} sent no token")
@@ -117,7 +119,7 @@ class Authorizer:
         self._refresh_token = grant.refresh_token or self._refresh_token
         return held.header
 
-    def _grant(self, offer: Challenge, scope: Scope) -> _Grant:
+    def _grant(self, offer: Challenge, scope: Scope) -> _Grant | None:
         realm = offer.parameters.get("realm", "")
         if urlsplit(realm).scheme not in ("http", "https") or not urlsplit(realm).netloc:
             raise Corrupt(f"{self._host} names no usable token server: {realm!r}")
@@ -152,12 +154,13 @@ class Authorizer:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         return self._send("POST", realm, headers, urlencode(form).encode())
 
-    def _decode(self, realm: str, known: Credentials | None, response: Response) -> _Grant:
+    def _decode(self, realm: str, known: Credentials | None, response: Response) -> _Grant | None:
         status, content = response.status_code, drain(response)
         server = urlsplit(realm).netloc
         if status in (400, 401, 403):
-            raise Denied(f"{server} refuses a token for {self._host}"
-                         + (": incorrect username or password" if known else ""), self.remedy)
+            if known is None:
+                return None  # the registry's own refusal says it better
+            raise Denied(f"{server} refuses a token for {self._host}: incorrect username or password", self.remedy)
         if status != 200:
             raise Unavailable(f"the token server {server} answers {status}")
         try:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import IO, TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
-from sampan.errors import Unavailable
+from sampan.errors import InvalidInput, Unavailable
 from sampan_plugins.registries.distribution.endpoints import is_loopback, origin
 from sampan_plugins.registries.distribution.failures import translate
 
@@ -60,10 +60,7 @@ class Transport:
             if response.status_code not in _REDIRECTS or not location or method not in ("GET", "HEAD"):
                 return response
             drain(response)
-            target = urljoin(url, location)
-            if not _may_follow(url, target, verify):
-                shown = target.partition("?")[0]
-                raise Unavailable(f"{urlsplit(url).netloc} redirects from TLS to {shown!r}; not followed")
+            target = _target(url, location, verify)
             if origin(target) != home:
                 sent.pop("Authorization", None)
             if origin(target)[1] != origin(url)[1]:
@@ -81,14 +78,16 @@ class Transport:
     def _send_one(
         self, method: str, url: str, headers: Mapping[str, str], verify: bool, body: bytes | IO[bytes] | None
     ) -> Response:
+        from requests import Request
         from requests.exceptions import RequestException
         from urllib3.exceptions import HTTPError
 
         session, host = self._session(verify), urlsplit(url).netloc
         try:
-            return session.request(
-                method, url, headers=dict(headers), data=body, stream=True, allow_redirects=False,
-                timeout=(self._options.connect_timeout, self._options.timeout),
+            prepared = session.prepare_request(Request(method, url, headers=dict(headers), data=body))
+            # Not session.send: it reads the whole body of a redirect into memory, followed or not.
+            return session.get_adapter(url).send(
+                prepared, stream=True, timeout=(self._options.connect_timeout, self._options.timeout),
                 verify=self._authorities() if verify else False, proxies=_proxies(url),
             )
         except (RequestException, HTTPError, OSError, ValueError) as error:
@@ -96,11 +95,11 @@ class Transport:
             raise translate(error, host) from error
 
     def _authorities(self) -> str | bool:
-        if self._options.ca_file:
-            return self._options.ca_file
-        for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
-            if path := os.environ.get(name):
-                return path
+        named = (os.environ.get(name) for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"))
+        if path := self._options.ca_file or next(filter(None, named), ""):
+            if not os.path.exists(path):
+                raise InvalidInput(f"cannot read the trusted authorities: {path} does not exist")
+            return path
         # What the administrator trusts, before what the certifi package ships.
         return _SYSTEM_AUTHORITIES if os.path.exists(_SYSTEM_AUTHORITIES) else True
 
@@ -166,6 +165,16 @@ def _proxies(url: str) -> dict[str, str]:
     return get_environ_proxies(url)
 
 
-def _may_follow(url: str, target: str, verify: bool) -> bool:
-    before, after = urlsplit(url).scheme, urlsplit(target).scheme
-    return after == "https" or (after == "http" and (before == "http" or not verify))
+def _target(url: str, location: str, verify: bool) -> str:
+    """Return where a redirect leads. Raises Unavailable when it is nowhere, or from verified TLS to plain HTTP."""
+    host, shown = urlsplit(url).netloc, location.partition("?")[0]  # queries hold signatures
+    try:
+        target = urljoin(url, location)
+        scheme, name, _ = origin(target)
+    except ValueError as error:
+        raise Unavailable(f"{host} redirects to {shown!r}, which is no address") from error
+    if scheme not in ("http", "https") or not name:
+        raise Unavailable(f"{host} redirects to {shown!r}, which is no web address")
+    if scheme == "http" and verify and urlsplit(url).scheme == "https":
+        raise Unavailable(f"{host} redirects from TLS to {shown!r}; not followed")
+    return target

@@ -7,6 +7,7 @@ import io
 import json
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from tests.services.opening import open_repository
 from tests.services.registry import PASSWORD, USER, RegistryServer, running_registry
 from tests.services.tokens import TokenServer, token_server
 
-from sampan.errors import Denied, Unavailable
+from sampan.errors import Corrupt, Denied, Unavailable
 from sampan.model import digest as digests
 from sampan.model.descriptor import Descriptor
 from sampan.model.image import Manifest, decode
@@ -190,3 +191,28 @@ def test_netrc_is_not_read(guarded: RegistryServer, tmp_path: Path, monkeypatch:
         with pytest.raises(Denied):
             opened.manifest("1")
         assert not [request for request in proxy.requests if "Authorization" in request.headers]
+
+
+def test_threads_share_one_token(tokened: RegistryServer, tokens: TokenServer) -> None:
+    with open_repository(f"{tokened.address}/library/image") as opened, ThreadPoolExecutor(8) as pool:
+        assert len({found.content for found in pool.map(opened.manifest, ["1"] * 16)}) == 1
+    assert len(tokens.log) == 1
+
+
+def test_token_refused_to_the_anonymous_is_access_denied(tmp_path: Path) -> None:
+    with fault_proxy() as proxy:
+        challenge = f'Bearer realm="http://{proxy.address}/token",service="x"'
+        proxy.fault("GET /v2/", times=9, status=401, headers={"WWW-Authenticate": challenge})
+        proxy.fault("GET /token", times=9, status=403)
+        with open_repository(f"{proxy.address}/x") as opened, pytest.raises(Denied, match="pull access denied for"):
+            opened.manifest("1")
+
+
+@pytest.mark.parametrize("body", [b"{}", b"nonsense", b'{"token": "a\\r\\nX-Evil: 1"}', b'{"token": 3}'])
+def test_tokens_that_make_no_sense(body: bytes) -> None:
+    with fault_proxy() as proxy:
+        challenge = f'Bearer realm="http://{proxy.address}/token"'
+        proxy.fault("GET /v2/", times=9, status=401, headers={"WWW-Authenticate": challenge})
+        proxy.fault("GET /token", times=9, status=200, body=body)
+        with open_repository(f"{proxy.address}/x") as opened, pytest.raises(Corrupt, match="token server"):
+            opened.manifest("1")

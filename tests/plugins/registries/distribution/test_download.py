@@ -133,7 +133,7 @@ def test_endless_redirects(proxy: FaultProxy, descriptor: Descriptor) -> None:
         fetch(proxy, descriptor)
 
 
-@pytest.mark.parametrize("location", ["file:///etc/passwd", "http://[broken", "gopher://x/"])
+@pytest.mark.parametrize("location", ["file:///etc/passwd", "http://[broken", "gopher://x/", "http://x:port/", "https://"])
 def test_redirects_to_nonsense(proxy: FaultProxy, descriptor: Descriptor, location: str) -> None:
     proxy.fault("blobs", times=99, status=302, headers={"Location": location})
     with pytest.raises((Unavailable, Corrupt)):
@@ -152,3 +152,10 @@ def test_mirror_that_breaks_off_is_taken_over_from(proxy: FaultProxy, descriptor
         with open_repository(f"{proxy.address}/broken", mirrors=mirrors) as opened, opened.blob(descriptor) as chunks:
             assert b"".join(chunks) == content
     assert proxy.seen("GET .*blobs")[0].headers["Range"].startswith("bytes=")
+
+
+def test_long_bodies_of_redirects_are_not_read(proxy: FaultProxy, descriptor: Descriptor, content: bytes) -> None:
+    # It would stall after the megabyte; only what is short is read.
+    headers = {"Location": f"http://{proxy.address}/v2/broken/blobs/{descriptor.digest}?there"}
+    proxy.fault("blobs", status=307, headers=headers, body=content, stall=1 << 20)
+    assert fetch(proxy, descriptor, timeout=2, retries=0) == content

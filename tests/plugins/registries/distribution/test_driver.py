@@ -182,6 +182,8 @@ def test_tls(tmp_path: Path, small_image: str) -> None:
         assert f'[registries."0.0.0.0:{server.port}"] insecure = true' in (caught.value.hint or "")
         with open_repository(repository, ca_file=str(certificate[1])) as opened:
             opened.manifest("1")
+        with open_repository(repository, ca_file="/no.pem") as opened, pytest.raises(InvalidInput, match=r"no\.pem"):
+            opened.manifest("1")
         with open_repository(repository, insecure=True) as opened:
             opened.manifest("1")
         with open_repository(f"localhost:{server.port}/x") as opened:
