@@ -74,12 +74,13 @@ class BridgeDriver(NetworkDriver):
         if sandbox is None:
             raise InvalidInput(f"network {network.name} needs a sandbox to connect to")
         where = records.directory(self._root, network)
+        mac = subnets.parse_mac(request.mac) if request.mac else ""
         with _translated(f"network {network.name}"):
             with self._locked():
                 record = self._prepared(network, where)
                 lease = self._lend(record, where, request)
             try:
-                return self._plug(network, record, lease, sandbox, request)
+                return self._plug(network, record, lease, sandbox, mac)
             except BaseException:
                 self._give_back(where, request.container)
                 raise
@@ -160,7 +161,7 @@ class BridgeDriver(NetworkDriver):
         wanted = self._options.subnet if default else network.subnet
         with Netlink() as rtnl:
             bridge = self._bridge_name(rtnl, network, own.bridge, default)
-            taken = links.taken(rtnl, besides=bridge) + self._others(network.id)
+            taken = self._others(network.id) + links.taken(rtnl, besides=bridge)
         subnet = records.choose(wanted, taken, preferred=network.subnet)
         gateway = records.gateway_of(subnet, "" if default else network.gateway)
         record = Record(
@@ -269,12 +270,11 @@ class BridgeDriver(NetworkDriver):
         return lease
 
     def _plug(
-        self, network: Network, record: Record, lease: Lease, sandbox: str, request: EndpointRequest
+        self, network: Network, record: Record, lease: Lease, sandbox: str, mac: str
     ) -> Endpoint:
         subnet = record.parsed_subnet()
-        plug = links.Plug(
-            record.bridge, lease.host_interface, request.mac or subnets.mac(lease.address), record.mtu
-        )
+        mac = mac or subnets.mac(lease.address)
+        plug = links.Plug(record.bridge, lease.host_interface, mac, record.mtu)
         gateway = None if record.internal else record.parsed_gateway()
         interface = links.plug(sandbox, plug, lease.address, subnet, gateway)
         return Endpoint(
@@ -285,7 +285,7 @@ class BridgeDriver(NetworkDriver):
             address=subnets.text(lease.address),
             prefix=subnet.prefix,
             gateway=subnets.text(gateway) if gateway is not None else "",
-            mac=plug.mac,
+            mac=mac,
         )
 
     def _give_back(self, where: str, container: str) -> None:

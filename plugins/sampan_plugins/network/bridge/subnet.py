@@ -79,3 +79,15 @@ def mac(address: int) -> str:
     One address has one MAC for ever, so that neighbours need not relearn it when another container gets it.
     """
     return "02:42:" + address.to_bytes(4, "big").hex(":")
+
+
+def parse_mac(text: str) -> str:
+    """Return a hardware address in lower case. Raises InvalidInput unless it is one station's."""
+    octets = text.replace("-", ":").split(":")
+    digits = "0123456789abcdefABCDEF"
+    if len(octets) != 6 or not all(len(octet) == 2 and all(c in digits for c in octet) for octet in octets):
+        raise InvalidInput(f"invalid MAC address {text!r}", "write one as 02:42:0a:75:00:02")
+    found = ":".join(octets).lower()
+    if int(octets[0], 16) & 1 or found == "00:00:00:00:00:00":
+        raise InvalidInput(f"invalid MAC address {text!r}: it is no single station's")
+    return found

@@ -1,0 +1,57 @@
+"""Subnets are calculated as the standard library would."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import pytest
+
+from sampan.errors import InvalidInput
+from sampan_plugins.network.bridge import records, subnet
+
+
+@pytest.mark.parametrize("text", ["10.117.0.0/16", "192.168.7.8/29", "128.0.0.0/1", "10.0.0.0/8"])
+def test_as_the_standard_library(text: str) -> None:
+    ours, theirs = subnet.parse(text), ipaddress.ip_network(text)
+    assert (str(ours), ours.size, ours.broadcast) == (
+        str(theirs), theirs.num_addresses, int(theirs.broadcast_address)
+    )
+
+
+def test_hosts_are_each_yielded_once_and_wrap_around() -> None:
+    small = subnet.parse("10.0.0.8/29")
+    assert [subnet.text(a)[-2:].strip(".") for a in small.hosts_after(small.base + 4)] == [
+        "13", "14", "9", "10", "11", "12",
+    ]
+    assert sorted(small.hosts_after(small.base)) == [int(a) for a in ipaddress.ip_network("10.0.0.8/29").hosts()]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("10.0.0.0/8", "10.117.0.0/16", True),
+        ("10.117.0.0/16", "10.0.0.0/8", True),
+        ("10.117.0.0/16", "10.118.0.0/16", False),
+    ],
+)
+def test_overlaps(one: str, other: str, expected: bool) -> None:
+    assert subnet.parse(one).overlaps(subnet.parse(other)) is expected
+
+
+@pytest.mark.parametrize(
+    "text", ["", "10.0.0.0", "10.0.0.0/", "10.0.0.0/x", "10.0.0/8", "10.0.0.0/33", "10.0.0.0/0", "1.0.0.0/-8"]
+)
+def test_what_is_no_subnet(text: str) -> None:
+    with pytest.raises(InvalidInput):
+        subnet.parse(text)
+
+
+def test_the_pool_is_private_and_in_order() -> None:
+    pool = [ipaddress.ip_network(text) for text in records.POOL]
+    assert all(network.is_private for network in pool)
+    assert len(set(pool)) == len(pool) > 100
+    assert all(str(subnet.parse(text)) == text for text in records.POOL)
+
+
+def test_an_addresss_mac() -> None:
+    assert subnet.mac(subnet.number("172.17.0.2")) == "02:42:ac:11:00:02"
