@@ -14,7 +14,7 @@ from urllib.parse import urljoin, urlsplit
 
 from sampan.errors import InvalidInput, Unavailable
 from sampan_plugins.registries.distribution.endpoints import is_loopback, origin
-from sampan_plugins.registries.distribution.failures import translate
+from sampan_plugins.registries.distribution.failures import Unreachable, translate
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -55,7 +55,13 @@ class Transport:
         """
         sent, home = dict(headers), origin(url)
         for _ in range(_MAX_REDIRECTS):
-            response = self._send_one(method, url, sent, verify, body)
+            try:
+                response = self._send_one(method, url, sent, verify, body)
+            except Unreachable as error:
+                if origin(url) == home:
+                    raise
+                # The remedies are for the registry's host; this one is in no configuration.
+                raise Unreachable(f"{error.message} (redirected to by {home[1]})") from error
             location = response.headers.get("Location")
             if response.status_code not in _REDIRECTS or not location or method not in ("GET", "HEAD"):
                 return response

@@ -159,3 +159,9 @@ def test_long_bodies_of_redirects_are_not_read(proxy: FaultProxy, descriptor: De
     headers = {"Location": f"http://{proxy.address}/v2/broken/blobs/{descriptor.digest}?there"}
     proxy.fault("blobs", status=307, headers=headers, body=content, stall=1 << 20)
     assert fetch(proxy, descriptor, timeout=2, retries=0) == content
+
+
+def test_redirect_to_where_nothing_listens(proxy: FaultProxy, descriptor: Descriptor) -> None:
+    proxy.fault("blobs", times=9, status=307, headers={"Location": "http://127.0.0.1:1/blob"})
+    with pytest.raises(Unavailable, match=r"127.0.0.1:1: connection refused \(redirected to by 127.0.0.1\)"):
+        fetch(proxy, descriptor, retries=0)
