@@ -2,14 +2,15 @@
 
 The story
 ---------
-A *network* is a record that names a driver; the driver gives it meaning. A *sandbox* is a network namespace,
-bound to a file, that the engine makes for a container before its first process exists. An *endpoint* is the
-container's connection to a network::
+A *network* is a record that names a driver; the driver gives it meaning. A *sandbox* is a network namespace
+that the engine makes for a container before its first process exists; it is handed on as a path that opens it,
+such as ``/proc/PID/fd/N``, and lives as long as somebody holds it. An *endpoint* is the container's connection to
+a network::
 
     network = driver.create(network)                       # fills in what the user left open: subnet, gateway
     endpoint = driver.connect(network, sandbox, request)   # an interface in the sandbox, with an address
     …                                                      # the container runs
-    driver.disconnect(network, endpoint.…)                 # its address can be given to another
+    driver.disconnect(network, container)                  # its address can be given to another
     driver.remove(network)
 
 The engine writes /etc/hosts and /etc/resolv.conf from the endpoint; the runtime brings the loopback interface up.
@@ -17,9 +18,14 @@ The engine writes /etc/hosts and /etc/resolv.conf from the endpoint; the runtime
 The rules
 ---------
 ``disconnect`` and ``remove`` succeed when the thing is gone already: after a kill or a reboot the engine calls
-them for whatever ``endpoints`` shows and no container owns. The sandbox may have vanished by then. What the host
-loses in a reboot (a bridge, NAT rules) is put back by the next ``connect``. Methods may be called from several
-processes at once, and no address is ever given out twice at the same time.
+them for whatever ``endpoints`` shows and no container owns. The sandbox may have vanished by then; when a
+container ends, the engine lets go of it first, so that there is little left to undo. What the host loses in a
+reboot (a bridge, NAT rules) is put back by the next ``connect``. Methods may be called from several processes at
+once, and no address is ever given out twice at the same time. A container may be on several networks, on each once.
+
+Every driver has one network without anybody's asking: the *default* network, whose name is the driver's. It has no
+settings but the driver's options, ``connect`` makes it when nobody has called ``create``, and what ``create`` once
+filled in for it binds nobody: the driver may choose again on a host that has changed.
 """
 
 from __future__ import annotations
@@ -64,10 +70,12 @@ class NetworkDriver(ABC):
 
     @abstractmethod
     def connect(self, network: Network, sandbox: str | None, request: EndpointRequest) -> Endpoint:
-        """Connect the namespace bound at the path ``sandbox`` to the network.
+        """Connect the namespace that the path ``sandbox`` opens to the network; None where there is no sandbox.
 
-        On failure nothing of the attempt remains. Raises Conflict when an address asked for is taken,
-        Unavailable when the subnet is exhausted, Unsupported when the kernel lacks a feature.
+        The interface takes packets when the call returns, and is the first ``ethN`` free in the sandbox. On failure
+        nothing of the attempt remains. Raises InvalidInput for an address or MAC that cannot be, Conflict when the
+        address is taken or the container is connected already, NotFound when the sandbox is gone, Unavailable when the subnet
+        is exhausted, Unsupported when the kernel lacks a feature.
         """
 
     @abstractmethod

@@ -256,6 +256,16 @@ class NetworkDriverSuite:
         if endpoint.address:
             assert reaches(None, setting.sandbox("c1"), endpoint.address)
 
+    def test_a_connected_container_is_not_connected_again(self, setting: Setting) -> None:
+        if not setting.capabilities.addressed:
+            return
+        endpoint, other = setting.connect("c1"), Sandbox()
+        with pytest.raises(Conflict):
+            setting.driver.connect(setting.network, other.path, EndpointRequest(container="c1"))
+        assert other.interfaces() == {"lo"}
+        other.close()
+        assert reaches(None, setting.sandbox("c1"), endpoint.address)
+
     def test_a_failed_connection_leaves_nothing(self, setting: Setting) -> None:
         if not setting.capabilities.sandboxed:
             return
