@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _LARGEST_MESSAGE = 1 << 16
 _CHUNK = 1 << 18
+_SECONDS_BETWEEN_LOOKS = 2.0
 _KILLED = "a worker that unpacks layers was killed"
 
 
@@ -72,26 +73,16 @@ class Extractor:
         if self._pid == 0:
             _serve(engine, theirs, parent)
         theirs.close()
+        self._channel.settimeout(_SECONDS_BETWEEN_LOOKS)
 
     def extract(self, job: Job, file: int, more: int, tell: Callable[[int], None]) -> Extracted:
         """Extract a layer from a file that may still grow (see Growing); ``tell`` hears how far it is.
 
         Raises what the storage driver raises, and Corrupt for content that makes no sense.
         """
-        self.begin(job, file, more)
-        return self.result(tell)
-
-    def begin(self, job: Job, file: int, more: int = -1) -> None:
-        """Hand the worker a layer: a file, with the pipe that tells of more, or a pipe to read to its end."""
         try:
-            socket.send_fds(self._channel, [msgspec.json.encode(job)], [file] if more < 0 else [file, more])
-        except OSError as error:
-            raise SampanError(_KILLED) from error
-
-    def result(self, tell: Callable[[int], None] = lambda position: None) -> Extracted:
-        """Wait for what comes of the layer. Raises what ``extract`` raises."""
-        try:
-            while answer := self._channel.recv(_LARGEST_MESSAGE):
+            socket.send_fds(self._channel, [msgspec.json.encode(job)], [file, more])
+            while answer := self._receive():
                 match _decode_answer(answer):
                     case Extracted() as extracted:
                         return extracted
@@ -103,12 +94,28 @@ class Extractor:
             raise SampanError(_KILLED) from error
         raise SampanError(_KILLED)
 
+    def _receive(self) -> bytes:
+        """Return the worker's next message; empty when it is dead."""
+        while True:
+            try:
+                return self._channel.recv(_LARGEST_MESSAGE)
+            except TimeoutError:
+                # Its end of the channel may live on in a process that another thread forked just then.
+                if not self._pid or os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                    return b""
+
     def kill(self) -> None:
         """End the process at once, whatever it does."""
         if self._pid:
             os.kill(self._pid, signal.SIGKILL)
             os.waitpid(self._pid, 0)
             self._pid = 0
+            # Wakes a thread that waits in ``extract``; closing would leave it waiting on a number.
+            self._channel.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """End the process and let go of the channel, which nobody may be using any more."""
+        self.kill()
         self._channel.close()
 
 
@@ -151,22 +158,30 @@ def _prepare(parent: int) -> None:
 
 
 def _extract(driver: StorageDriver, job: Job, channel: socket.socket, descriptors: list[int]) -> Extracted:
-    from sampan import naive
     from sampan.layers import compression
 
     def tell(position: int) -> None:
         channel.send(msgspec.json.encode(Reached(position)))
 
     driver.prepare(job.key, job.parent)
-    more = descriptors[1] if len(descriptors) > 1 else -1
-    file = cast(BinaryIO, io.BufferedReader(Growing(descriptors[0], more, tell), _CHUNK))
+    file = cast(BinaryIO, io.BufferedReader(Growing(descriptors[0], descriptors[1], tell), _CHUNK))
     hasher = hashlib.sha256()
     pieces = _hashed(compression.open_stream(file) if job.compressed else file, hasher)
     layer = cast(BinaryIO, compression.PieceStream(pieces))
-    size = naive.apply(driver, job.key, layer)
+    size = _apply(driver, job.key, layer)
     for _ in pieces:
         pass  # what follows the archive's end is part of the layer's digest too
     return Extracted(size, Digest("sha256:" + hasher.hexdigest()))
+
+
+def _apply(driver: StorageDriver, key: str, layer: BinaryIO) -> int:
+    from sampan.contracts.storage import Applies
+
+    if isinstance(driver, Applies):
+        return driver.apply(key, layer)
+    from sampan import naive
+
+    return naive.apply(driver, key, layer)
 
 
 def _hashed(source: BinaryIO, hasher: hashlib._Hash) -> Iterator[bytes]:

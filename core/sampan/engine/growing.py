@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Condition
 
-_NOTE = b"\0"
-_NOTES = 4096
+_ENDED = 1 << 32
 _SECONDS_BETWEEN_TELLS = 0.1
 
 
@@ -34,12 +33,7 @@ class Source:
         """Tell the readers that there is more."""
         with self._changed:
             for reader in self._readers:
-                try:
-                    os.write(reader, _NOTE)
-                except BlockingIOError:
-                    pass  # it has notes enough to look again
-                except BrokenPipeError:
-                    pass  # it has failed, and whoever started it knows
+                os.eventfd_write(reader, 1)
 
     def complete(self) -> None:
         """Say that the blob is whole and was checked."""
@@ -54,8 +48,7 @@ class Source:
         with self._changed:
             self._complete, self._failed = not failed, failed
             for reader in self._readers:
-                os.close(reader)
-            self._readers.clear()
+                os.eventfd_write(reader, _ENDED)
             self._changed.notify_all()
 
     def wait(self) -> bool:
@@ -66,16 +59,13 @@ class Source:
 
     @contextmanager
     def opened(self) -> Iterator[tuple[int, int] | None]:
-        """Wait until there is something; yield a file to read and a pipe that tells of more, None after a failure.
-
-        The pipe ends when there will be no more.
-        """
+        """Wait until there is something; yield a file to read and an eventfd for Growing, None after a failure."""
         descriptors = self._open()
         try:
             yield descriptors
         finally:
-            for descriptor in descriptors or ():
-                os.close(descriptor)
+            if descriptors:
+                self._close(*descriptors)
 
     def _open(self) -> tuple[int, int] | None:
         with self._changed:
@@ -84,13 +74,16 @@ class Source:
                 return None
             # Opened anew: a descriptor passed on would share its position with every other reader.
             file = os.open(f"/proc/self/fd/{self._file}", os.O_RDONLY | os.O_CLOEXEC)
-            more, writer = os.pipe2(os.O_CLOEXEC)
-            os.set_blocking(writer, False)
-            if self._complete:
-                os.close(writer)
-            else:
-                self._readers.append(writer)
+            # Not a pipe: its end may stay open in a process that another thread forks, and the reader would wait on.
+            more = os.eventfd(_ENDED if self._complete else 0, os.EFD_CLOEXEC)
+            self._readers.append(more)
             return file, more
+
+    def _close(self, file: int, more: int) -> None:
+        with self._changed:
+            self._readers.remove(more)
+        os.close(file)
+        os.close(more)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -101,13 +94,13 @@ class Source:
 
 
 class Growing(io.RawIOBase):
-    """Reads a file that grows to its end: to where it ends once the pipe ``more`` does (-1: it grows no more)."""
+    """Reads a file that grows until the eventfd ``more`` says it has ended."""
 
     def __init__(self, file: int, more: int, tell: Callable[[int], None]) -> None:
         super().__init__()
         self._file = file
         self._more = more
-        self._growing = more >= 0
+        self._growing = True
         self._position = 0
         self._tell = tell
         self._told = time.monotonic()
@@ -124,7 +117,7 @@ class Growing(io.RawIOBase):
             size = os.readv(self._file, [buffer])
             if size or not growing:
                 break
-            self._growing = os.read(self._more, _NOTES) != b""
+            self._growing = os.eventfd_read(self._more) < _ENDED
         self._position += size
         if time.monotonic() - self._told > _SECONDS_BETWEEN_TELLS:
             self._told = time.monotonic()

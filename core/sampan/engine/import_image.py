@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import time
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
 from sampan.engine import changes as instructions
-from sampan.engine import platforms, undo
+from sampan.engine import platforms, team, undo
 from sampan.engine.extractor import Extracted, Extractor, Job
+from sampan.engine.growing import Source
 from sampan.engine.progress import Event, Report
+from sampan.engine.team import Events, Stopped
 from sampan.engine.timestamps import written
 from sampan.errors import Corrupt, InvalidInput, NotFound, PluginFault, Unsupported
 from sampan.model import descriptor as types
@@ -125,40 +126,52 @@ class _Import:
     def take(self, layer: BinaryIO) -> tuple[Descriptor, Extracted]:
         """Keep the layer as a blob, and extract it meanwhile."""
         self._operation.plan("snapshots", self._driver, self._key)
-        extractor = Extractor(self._engine)
-        try:
-            reader, writer = os.pipe2(os.O_CLOEXEC)
-            with open(writer, "wb", buffering=0) as pipe:
-                try:
-                    extractor.begin(Job(self._driver, self._key, None, compressed=False), reader)
-                finally:
-                    os.close(reader)
-                blob = self._pump(layer, pipe)
-            extracted = extractor.result()
-        finally:
-            extractor.kill()
-        self._commit(extracted)
-        return blob, extracted
+        extractor, source, events = Extractor(self._engine), Source(), Events()
+        blobs: list[Descriptor] = []
+        found: list[Extracted] = []
 
-    def _pump(self, layer: BinaryIO, pipe: io.FileIO) -> Descriptor:
-        """Write the layer to the worker's pipe and to a blob."""
+        def stop() -> None:
+            source.fail()
+            extractor.kill()
+
+        try:
+            team.run(
+                [lambda: blobs.append(self._store_layer(layer, source, events)),
+                 lambda: found.append(self._extract(extractor, source))],
+                events, self._report, stop,
+            )
+        finally:
+            extractor.close()
+            source.close()
+        self._commit(found[0])
+        return blobs[0], found[0]
+
+    def _store_layer(self, layer: BinaryIO, source: Source, events: Events) -> Descriptor:
         hasher = hashlib.sha256()
         size, told = 0, time.monotonic()
         with self._store.blobs.temporary() as (file, path):
-            reading = True
+            source.begin(file.fileno())
             while chunk := layer.read(_CHUNK):
                 hasher.update(chunk)
                 file.write(chunk)
+                file.flush()
+                source.grew()
                 size += len(chunk)
-                reading = reading and _feed(pipe, chunk)
                 if time.monotonic() - told > _SECONDS_BETWEEN_REPORTS:
                     told = time.monotonic()
-                    self._report(Event("", "Importing", size))
-            file.flush()
+                    events.put(Event("", "Importing", size))
             digest = Digest("sha256:" + hasher.hexdigest())
             self._keep(digest)
             self._store.blobs.adopt(path, digest)
+        source.complete()
         return Descriptor(types.OCI_LAYER, digest, size)
+
+    def _extract(self, extractor: Extractor, source: Source) -> Extracted:
+        with source.opened() as descriptors:
+            if descriptors is None:
+                raise Stopped
+            job = Job(self._driver, self._key, None, compressed=False)
+            return extractor.extract(job, *descriptors, lambda position: None)
 
     def _keep(self, *digests: Digest) -> None:
         self._operation.plan("blobs", *digests)
@@ -196,17 +209,6 @@ class _Import:
                 images.tag(cursor, reference, image.id)
             self._operation.finish(cursor)
         return images.get(image.id)
-
-
-def _feed(pipe: io.FileIO, chunk: bytes) -> bool:
-    """Write all of a chunk; tell whether anybody reads on."""
-    rest = memoryview(chunk)
-    try:
-        while rest:
-            rest = rest[pipe.write(rest) :]
-    except BrokenPipeError:
-        return False  # why, the worker tells
-    return True
 
 
 def _configuration(diff_id: Digest, defaults: Defaults, platform: Platform, comment: str, created: str) -> bytes:

@@ -123,24 +123,25 @@ class Unpacking:
             for _ in range(count):
                 self._extractors.append(Extractor(engine))
         except BaseException:
-            self._kill()
+            self._close()
             raise
         self.works = [lambda extractor=extractor: self._work(extractor) for extractor in self._extractors]
 
     def stop(self) -> None:
         """Give up: nothing is committed from now on."""
         self._stopped.set()
-        self._kill()
+        for extractor in self._extractors:
+            extractor.kill()
 
     def __enter__(self) -> Unpacking:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._kill()
+        self._close()
 
-    def _kill(self) -> None:
+    def _close(self) -> None:
         for extractor in self._extractors:
-            extractor.kill()
+            extractor.close()
 
     def _work(self, extractor: Extractor) -> None:
         while (step := next(self._waiting, None)) is not None:

@@ -25,6 +25,8 @@ def exclusive(layout: Layout, name: str, *, wait: bool = True) -> Iterator[bool]
         yield True
     finally:
         os.unlink(path)
+        # Not by closing alone: a process that another thread forked meanwhile has the descriptor too.
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
 
 
