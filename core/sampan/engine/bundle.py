@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sampan.engine import bundle_mounts, confinement, hostfiles, networking, process, security
+from sampan.engine import bundle_mounts, confinement, hostfiles, networking, process
 from sampan.errors import Conflict, InvalidInput
 from sampan.kernel import paths, users
 from sampan.model import runtime_spec as oci
@@ -31,7 +31,7 @@ class Draft:
         self._shares_network = sandbox is None
         self._files = engine.layout.container(container.id)
         spec = container.spec
-        options = security.parse(spec.security_options)
+        options = confinement.parse_security(spec.security_options)
         capabilities = confinement.capability_set(spec.cap_add, spec.cap_drop, spec.privileged)
         self.spec = oci.Spec(
             process=self._process(capabilities, options.no_new_privileges),
@@ -64,7 +64,7 @@ class Draft:
             terminal=spec.terminal,
             user=oci.User(uid=identity.uid, gid=identity.gid, additional_gids=list(identity.groups)),
             env=_with_home(env, identity.home),
-            capabilities=security.sets(capabilities, identity.uid),
+            capabilities=confinement.sets(capabilities, identity.uid),
             rlimits=[
                 oci.Rlimit(type=f"RLIMIT_{limit.name.upper()}", soft=_unlimited(limit.soft), hard=_unlimited(limit.hard))
                 for limit in spec.ulimits
@@ -114,7 +114,7 @@ def exec_process(container: Container, spec: oci.Spec, request: ExecRequest) -> 
         user = oci.User(uid=identity.uid, gid=identity.gid, additional_gids=list(identity.groups))
         env = _with_home([entry for entry in env if not entry.startswith("HOME=")], identity.home)
         names = list(confinement.capability_set((), (), True)) if request.privileged else _bounding(capabilities)
-        capabilities = security.sets(names, identity.uid)
+        capabilities = confinement.sets(names, identity.uid)
     if request.terminal and not any(entry.startswith("TERM=") for entry in env):
         env = [*env, "TERM=xterm"]
     return oci.Process(
@@ -142,15 +142,15 @@ def _bounding(capabilities: oci.Capabilities | None) -> list[str]:
 
 
 def _linux(
-    container: Container, sandbox: str | None, options: security.Security, capabilities: list[str]
+    container: Container, sandbox: str | None, options: confinement.Security, capabilities: list[str]
 ) -> oci.Linux:
     spec = container.spec
     open_paths = spec.privileged or options.system_paths_unconfined
     return oci.Linux(
         namespaces=_namespaces(spec, sandbox),
-        devices=security.devices(spec.devices, spec.privileged),
+        devices=confinement.devices(spec.devices, spec.privileged),
         cgroups_path=f"/sampan/{container.id}",
-        resources=_resources(spec.limits, security.device_rules(spec.devices, spec.privileged)),
+        resources=_resources(spec.limits, confinement.device_rules(spec.devices, spec.privileged)),
         seccomp=None if spec.privileged and not options.seccomp else options.filter(capabilities),
         sysctl=dict(spec.sysctls),
         masked_paths=[] if open_paths else list(confinement.MASKED_PATHS),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sampan.engine import bundle_mounts, names, networking, process, security, undo
+from sampan.engine import bundle_mounts, confinement, names, networking, process, security, undo
 from sampan.model.container import Container, ContainerSpec, Status
 from sampan.model.image import Image, ImageConfig, decode
 
@@ -42,7 +42,7 @@ def _describe(engine: Engine, spec: ContainerSpec, image: Image) -> Container:
         line = (bundle_mounts.INIT_PATH, "--", *line)
     bundle_mounts.check(spec.volumes)
     settled = security.settle(spec.security_options)
-    security.devices(spec.devices, privileged=False)
+    confinement.devices(spec.devices, privileged=False)
     network = networking.resolve(engine, spec)
     return Container(
         id=names.container_id(),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sampan.contracts.runtime import Runtime, Stdio
     from sampan.contracts.storage import StorageDriver
     from sampan.engine.attach import Attachment
-    from sampan.engine.exec_ import Execution, ExecRequest
+    from sampan.engine.exec_ import ExecRequest, Execution
     from sampan.engine.pull import Pulled
     from sampan.model.container import Container, ContainerSpec
     from sampan.model.image import Image
@@ -112,8 +112,9 @@ class Engine:
 
     def close(self) -> None:
         """Close drivers and store."""
-        for driver in (*self._storage.values(), *self._networks.values(), *self._runtimes.values()):
-            driver.close()
+        for opened in (self._storage, self._networks, self._runtimes):
+            for driver in opened.values():
+                driver.close()
         if self._store is not None:
             self._store.close()
         self.disown()

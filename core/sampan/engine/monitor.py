@@ -1,8 +1,8 @@
 """Look after one running container, from building it to recording its end.
 
-The monitor is a process of its own, forked by the command that starts the container, which it outlives. It mounts the root
-file system in a mount namespace of its own and holds the network namespace by a descriptor, so that if it is killed the
-kernel takes both away; what else there is to undo it notes in the journal before doing it.
+The monitor is a process of its own, forked by the command that starts the container, which it outlives. It mounts the
+root file system in a mount namespace of its own and holds the network namespace by a descriptor, so that if it is
+killed the kernel takes both away; what else there is to undo it notes in the journal before doing it.
 """
 
 from __future__ import annotations
@@ -52,8 +52,10 @@ def run(
 
 
 def _clear_failed(engine: Engine, container: Container) -> None:
-    """Remove a container that was to be removed at its end, and had no beginning."""
+    """Let go of a container that had no beginning; remove it if it was to be removed at its end."""
     try:
+        if engine.store.containers.get(container.id).monitor == owner.current():
+            engine.store.containers.update(container.id, monitor="")
         if container.spec.auto_remove:
             engine.remove(container.id)
     except SampanError:
