@@ -74,8 +74,8 @@ class NetworkDriver(ABC):
 
         The interface takes packets when the call returns, and is the first ``ethN`` free in the sandbox. On failure
         nothing of the attempt remains. Raises InvalidInput for an address or MAC that cannot be, Conflict when the
-        address is taken or the container is connected already, NotFound when the sandbox is gone, Unavailable when the subnet
-        is exhausted, Unsupported when the kernel lacks a feature.
+        address is taken or the container is connected already, NotFound when the sandbox is gone, Unavailable when
+        the subnet is exhausted, Unsupported when the kernel lacks a feature.
         """
 
     @abstractmethod

@@ -5,8 +5,9 @@ State, under ``root``: a directory per network with its record (survives a boot)
 that is in order costs no more than a few system calls to check.
 
 The *default* network is the one named as its driver: its bridge and subnet are the plugin's options, and it needs
-no ``create``. Two locks, always taken in this order: the driver's, for its files, and the network namespace's
-own (a lock on its /proc file), for what bridges and subnets there are on the host, whichever root they belong to.
+no ``create``. Two locks, always taken in this order: the driver's, for its files, and the host's, for what
+bridges and subnets there are, whichever root they belong to. The host's is a file in /run, as iptables' is: the
+network namespace itself could be locked instead, but by anybody, for ever.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from sampan_plugins.network.bridge.leases import Lease
 from sampan_plugins.network.bridge.netlink import Netlink
 from sampan_plugins.network.bridge.records import Record
 
+_HOST_LOCK = "/run/sampan-network.lock"
 _FORWARDING = "/proc/sys/net/ipv4/ip_forward"
 
 
@@ -214,6 +216,7 @@ class BridgeDriver(NetworkDriver):
 
     def _ensure(self, record: Record) -> None:
         """Put on the host what the network needs and is not there. The caller holds both locks."""
+        leases.sweep(f"{self._root}/{record.id}")
         with Netlink() as rtnl:
             self._ensure_bridge(rtnl, record)
         if not record.internal and not _forwarding():
@@ -333,7 +336,7 @@ class BridgeDriver(NetworkDriver):
 
 @contextmanager
 def _host_locked() -> Iterator[None]:
-    lock = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    lock = os.open(_HOST_LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -15,6 +15,7 @@ come first. What else drops (firewalld, hand-written tables) is left to who set 
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 from typing import Any
@@ -114,16 +115,19 @@ def install(rules: Rules) -> None:
 
 
 def uninstall(bridge: str) -> None:
-    """Take the network's rules away, whatever is left of them."""
-    (classes,) = import_alone("pyroute2.netlink.nfnetlink.nftsocket")
-    request = _put(_DELTABLE, 0, classes.nft_table_msg, {"NFTA_TABLE_NAME": f"sampan-{bridge}"})
+    """Take the network's rules away, whatever is left of them. Where there is no nftables there are none."""
+    table = f"sampan-{bridge}"
     try:
         with _netfilter() as nft:
-            nft.ask(_batch(_BATCH_BEGIN), request, _batch(_BATCH_END))
+            if _found(nft, _GETTABLE, {1: table}):
+                (classes,) = import_alone("pyroute2.netlink.nfnetlink.nftsocket")
+                request = _put(_DELTABLE, 0, classes.nft_table_msg, {"NFTA_TABLE_NAME": table})
+                nft.ask(_batch(_BATCH_BEGIN), request, _batch(_BATCH_END))
     except Unsupported:
-        return
+        pass
     except Refused as error:
-        if not absent(error):
+        # EINVAL is what the kernel answers for a subsystem it does not have.
+        if not absent(error) and error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
             raise
     _unpass_iptables(bridge)
 

@@ -83,6 +83,14 @@ def save(directory: str, leases: Leases) -> None:
     os.rename(path + ".new", path)
 
 
+def sweep(directory: str) -> None:
+    """Remove the leases of earlier boots. The caller holds the driver's lock."""
+    current = os.path.basename(_path(directory))
+    for name in os.listdir(directory):
+        if name.startswith("leases-") and name not in (current, current + ".new"):
+            os.unlink(f"{directory}/{name}")
+
+
 def _path(directory: str) -> str:
     with open("/proc/sys/kernel/random/boot_id") as file:
         return f"{directory}/leases-{file.read().strip()}.json"

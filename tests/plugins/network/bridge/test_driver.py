@@ -197,6 +197,9 @@ def test_leases_do_not_outlive_the_boot(open_driver: Open, sandbox: Sandbox, tmp
     where = f"{tmp_path}/root/bridge/leases-"
     os.rename(f"{where}{boot}.json", f"{where}00000000-0000-0000-0000-000000000000.json")
     assert list(driver.endpoints(DEFAULT)) == []
+    with fresh_host():
+        driver.create(DEFAULT)
+        assert os.listdir(f"{tmp_path}/root/bridge") == ["network.json"]
     driver.remove(DEFAULT)
     assert os.listdir(f"{tmp_path}/root") == ["lock"]
 
