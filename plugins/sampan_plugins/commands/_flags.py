@@ -1,0 +1,193 @@
+"""Declare the flags that ``run`` and ``create`` share, and refuse those that come later by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from sampan.errors import InvalidInput
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+class Parsed(click.ParamType[Any]):
+    """A parameter type made of a function that raises InvalidInput."""
+
+    def __init__(self, name: str, parser: Callable[[str], Any]) -> None:
+        self.name = name
+        self._parser = parser
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return what the function makes of the words."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._parser(value)
+        except InvalidInput as error:
+            self.fail(error.message, param, ctx)
+
+
+def integer(text: str) -> int:
+    """Return a whole number. Raises InvalidInput in Go's words."""
+    try:
+        return int(text)
+    except ValueError:
+        raise InvalidInput(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+
+
+def _memory(text: str) -> int:
+    from sampan.cli.units import parse_memory
+
+    return parse_memory(text)
+
+
+def _swap(text: str) -> int:
+    return -1 if text == "-1" else _memory(text)
+
+
+def _checked(check: str) -> Callable[[str], Any]:
+    """Return a parser that loads the module of checks when there is something to check."""
+
+    def parse(text: str) -> Any:
+        from sampan_plugins.commands import _checks
+
+        return getattr(_checks, check)(text)
+
+    return parse
+
+
+_TEXT = Parsed("string", str)
+_INT = Parsed("int", integer)
+_BYTES = Parsed("bytes", _memory)
+_KINDS: dict[str, Any] = {"string": _TEXT, "list": _TEXT, "int": _INT, "bytes": _BYTES}
+for _name in ("env", "label", "stream", "host", "address", "sysctl", "annotation", "ulimit", "mount", "cpus"):
+    _KINDS[_name] = Parsed(_name, _checked(_name))
+_KINDS["swap"] = Parsed("bytes", _swap)
+
+# Flag, kind (empty: a switch; with a star: may be repeated), what it does.
+_SHARED = (
+    ("--add-host", "host*", "Add a line to /etc/hosts (HOST:IP)"),
+    ("--annotation", "annotation*", "Hand an annotation to the OCI runtime"),
+    ("--attach -a", "stream*", "Attach to stdin, stdout or stderr"),
+    ("--cap-add", "string*", "Add a Linux capability"),
+    ("--cap-drop", "string*", "Drop a Linux capability"),
+    ("--cgroupns", "string", 'Cgroup namespace to use ("host", "private")'),
+    ("--cidfile", "string", "Write the container's id to this file"),
+    ("--cpu-period", "int", "Length of a CPU period in microseconds"),
+    ("--cpu-quota", "int", "CPU time per period in microseconds"),
+    ("--cpu-shares -c", "int", "CPU weight relative to other containers"),
+    ("--cpus", "cpus", "Number of CPUs, such as 1.5"),
+    ("--cpuset-cpus", "string", "CPUs to run on (0-3, 0,1)"),
+    ("--cpuset-mems", "string", "Memory nodes to use (0-3, 0,1)"),
+    ("--device", "string*", "Add a device of the host"),
+    ("--dns", "address*", "Ask this DNS server"),
+    ("--dns-option", "string*", "Set a DNS option"),
+    ("--dns-search", "string*", "Search this DNS domain"),
+    ("--domainname", "string", "Container's NIS domain name"),
+    ("--entrypoint", "string", "Run this instead of the image's ENTRYPOINT"),
+    ("--env -e", "env*", "Set an environment variable"),
+    ("--env-file", "string*", "Read environment variables from a file"),
+    ("--group-add", "string*", "Join one more group"),
+    ("--hostname -h", "string", "Container's host name"),
+    ("--init", "", "Run a minimal process 1 that passes on signals and reaps processes"),
+    ("--interactive -i", "", "Keep stdin open even if not attached"),
+    ("--ip", "string", "IPv4 address (such as 172.30.100.104)"),
+    ("--ipc", "string", "IPC mode to use"),
+    ("--label -l", "label*", "Set a label"),
+    ("--label-file", "string*", "Read labels from a file"),
+    ("--log-driver", "string", "Log driver of the container"),
+    ("--log-opt", "string*", "Option of the log driver"),
+    ("--mac-address", "string", "MAC address (such as 92:d0:c6:0a:29:33)"),
+    ("--memory -m", "bytes", "Memory limit"),
+    ("--memory-reservation", "bytes", "Memory soft limit"),
+    ("--memory-swap", "swap", "Limit of memory and swap together: '-1' for unlimited swap"),
+    ("--mount", "mount*", "Mount a file system into the container"),
+    ("--name", "string", "Name the container"),
+    ("--net", "string", ""),
+    ("--network", "string", "Connect the container to a network"),
+    ("--network-alias", "string*", "Another name of the container on its network"),
+    ("--pid", "string", "PID namespace to use"),
+    ("--pids-limit", "int", "Limit of processes (-1 for unlimited)"),
+    ("--platform", "string", "Platform, where the image has several"),
+    ("--privileged", "", "Give the container all privileges"),
+    ("--pull", "string", 'Pull the image first ("always", "missing", "never")'),
+    ("--quiet -q", "", "Do not show the progress of a pull"),
+    ("--read-only", "", "Mount the root file system read-only"),
+    ("--rm", "", "Remove the container when it ends"),
+    ("--runtime", "string", "Runtime of the container"),
+    ("--security-opt", "string*", "Security option"),
+    ("--shm-size", "bytes", "Size of /dev/shm"),
+    ("--stop-signal", "string", "Signal that asks the container to end"),
+    ("--stop-timeout", "int", "Seconds to wait for that before it is killed"),
+    ("--storage-driver", "string", "Storage driver of the container"),
+    ("--sysctl", "sysctl*", "Set a kernel parameter of the container's namespaces"),
+    ("--tmpfs", "string*", "Mount a tmpfs"),
+    ("--tty -t", "", "Give the container a terminal"),
+    ("--ulimit", "ulimit*", "Set a resource limit (NAME=SOFT[:HARD])"),
+    ("--user -u", "string", "User, and group, by name or id (USER[:GROUP])"),
+    ("--uts", "string", "UTS namespace to use"),
+    ("--volume -v", "string*", "Mount a directory or file of the host"),
+    ("--workdir -w", "string", "Working directory in the container"),
+)
+_LATER = (
+    "--blkio-weight", "--blkio-weight-device*", "--cgroup-parent", "--cpu-rt-period", "--cpu-rt-runtime",
+    "--device-cgroup-rule*", "--device-read-bps*", "--device-read-iops*", "--device-write-bps*",
+    "--device-write-iops*", "--expose*", "--gpus", "--health-cmd", "--health-interval", "--health-retries",
+    "--health-start-interval", "--health-start-period", "--health-timeout", "--ip6", "--kernel-memory", "--link*",
+    "--link-local-ip*", "--memory-swappiness", "--oom-score-adj", "--publish -p*", "--restart", "--storage-opt*",
+    "--userns", "--volume-driver", "--volumes-from*",
+)  # fmt: skip
+_LATER_SWITCHES = ("--no-healthcheck", "--oom-kill-disable", "--publish-all -P", "--use-api-socket")
+_HARMLESS = {"restart": "no", "userns": "host"}
+
+
+def creation_flags(function: _F) -> _F:
+    """Decorate a function with the flags of a new container, which it gets as keyword arguments."""
+    for names, kind, summary in reversed(_SHARED):
+        function = _option(names, kind, summary)(function)
+    for names in _LATER:
+        words = names.rstrip("*")
+        function = _option(words, "string*" if names != words else "string", "", hidden=True)(function)
+    for names in _LATER_SWITCHES:
+        function = _option(names, "", "", hidden=True)(function)
+    return function
+
+
+def refuse_later(flags: dict[str, Any]) -> None:
+    """Take out the flags that are not supported yet. Raises InvalidInput when one is used."""
+    for names in (*_LATER, *_LATER_SWITCHES):
+        flag = names.rstrip("*").split()[0]
+        value = flags.pop(flag[2:].replace("-", "_"))
+        if value and value != _HARMLESS.get(flag[2:]) and flag != "--no-healthcheck":
+            raise InvalidInput(f"{flag} is not supported yet")
+
+
+def _option(names: str, kind: str, summary: str, *, hidden: bool = False) -> Callable[[_F], _F]:
+    words = names.split()
+    hidden = hidden or not summary
+    parameter = words[0][2:].replace("-", "_")
+    if not kind:
+        return click.option(*words, parameter, is_flag=True, help=summary, hidden=hidden)
+    repeated = kind.endswith("*")
+    kind = kind.rstrip("*")
+    metavar = "list" if repeated else {"swap": "bytes", "cpus": "decimal"}.get(kind, kind)
+    return click.option(
+        *words, parameter, type=_KINDS[kind], multiple=repeated, metavar=metavar, help=summary, hidden=hidden
+    )
+
+
+ENVIRONMENT = _KINDS["env"]
+"""The type of ``-e``."""
+
+
+def _filter(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise InvalidInput("bad format of filter (expected name=value)")
+    return key.strip().lower(), value.strip()
+
+
+FILTER = Parsed("filter", _filter)
+"""The type of ``--filter``: a name and a value."""

@@ -1,0 +1,194 @@
+"""Turn the flags of ``run`` and ``create`` into what the engine is asked for."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from typing import Any
+
+import msgspec
+
+from sampan.errors import InvalidInput
+from sampan.model.container import ContainerSpec, Limits
+from sampan_plugins.commands._environment import environment, labels, pairs
+
+_PERIOD = 100_000
+_LEAST_MEMORY = 6 << 20
+_SIMPLE = (
+    "name", "hostname", "domainname", "user", "workdir", "read_only", "privileged", "cap_add", "cap_drop",
+    "group_add", "init", "stop_signal", "stop_timeout", "platform", "runtime", "storage_driver", "log_driver", "dns",
+    "dns_search", "shm_size",
+)  # fmt: skip
+_MODES = {"pid": ("", "host", "private"), "uts": ("", "host", "private"), "cgroupns": ("", "host", "private")}
+
+
+def spec(image: str, command: tuple[str, ...], flags: dict[str, Any]) -> ContainerSpec:
+    """Return the container that flags describe. Raises InvalidInput, as Docker words it, when they make no sense."""
+    _check(flags)
+    found = {name: flags[name] for name in _SIMPLE if name in flags and flags[name] is not None}
+    network = _network(flags)
+    return ContainerSpec(
+        image=image,
+        command=command,
+        entrypoint=_entrypoint(flags["entrypoint"]),
+        env=environment(flags["env_file"], flags["env"]),
+        labels=labels(flags["label_file"], flags["label"]),
+        volumes=_volumes(flags),
+        ulimits=flags["ulimit"],
+        limits=_limits(flags),
+        sysctls=pairs(flags["sysctl"]),
+        annotations=pairs(flags["annotation"]),
+        log_options=_log_options(flags),
+        devices=flags["device"],
+        security_options=tuple(map(_security_option, flags["security_opt"])),
+        dns_options=flags["dns_option"],
+        extra_hosts=flags["add_host"],
+        terminal=flags["tty"],
+        open_stdin=flags["interactive"],
+        auto_remove=flags["rm"],
+        pid_mode=flags["pid"] or "",
+        ipc_mode=flags["ipc"] or "",
+        uts_mode=flags["uts"] or "",
+        cgroup_mode=flags["cgroupns"] or "",
+        **network,
+        **found,
+    )
+
+
+def _check(flags: dict[str, Any]) -> None:
+    if flags["platform"]:
+        from sampan.model import platform
+
+        platform.parse(flags["platform"])
+    if flags["stop_signal"]:
+        from sampan.engine.stop import parse_signal
+
+        parse_signal(flags["stop_signal"])
+    for flag, modes in _MODES.items():
+        if (flags[flag] or "") not in modes:
+            name = "CGROUP" if flag == "cgroupns" else flag.upper()
+            raise InvalidInput(f"--{flag}: invalid {name} mode")
+    if (flags["ipc"] or "") not in ("", "host", "private", "none", "shareable"):
+        raise InvalidInput(f"Invalid IPC mode: {flags['ipc']}")
+    if flags["workdir"] and not flags["workdir"].startswith("/"):
+        raise InvalidInput(
+            f"the working directory '{flags['workdir']}' is invalid, it needs to be an absolute path"
+        )
+    for device in flags["device"]:
+        _check_device(device)
+
+
+def _check_device(text: str) -> None:
+    parts = text.split(":")
+    if len(parts) > 3:
+        raise InvalidInput(f"bad format for path: {text}")
+    if not parts[0].startswith("/"):
+        raise InvalidInput(f"{parts[0]} is not an absolute path")
+    mode = parts[2] if len(parts) == 3 else parts[1] if len(parts) == 2 and not parts[1].startswith("/") else "r"
+    if not mode or not set(mode) <= set("rwm"):
+        raise InvalidInput(f"bad mode specified: {mode}")
+
+
+def _entrypoint(text: str | None) -> tuple[str, ...] | None:
+    if text is None:
+        return None
+    return (text,) if text else ()
+
+
+def _volumes(flags: dict[str, Any]) -> tuple[Any, ...]:
+    if not (flags["volume"] or flags["mount"] or flags["tmpfs"]):
+        return ()
+    from sampan_plugins.commands._volumes import volumes
+
+    return volumes(flags["volume"], flags["mount"], flags["tmpfs"])
+
+
+def _security_option(text: str) -> str:
+    """Return a security option, a seccomp profile's content in place of its file's name."""
+    key, separator, value = text.partition("=") if "=" in text else text.partition(":")
+    if not separator and key != "no-new-privileges":
+        raise InvalidInput(f'Invalid --security-opt: "{text}"')
+    if key != "seccomp" or value in ("unconfined", "builtin", "default"):
+        return f"{key}={value}" if separator else key
+    try:
+        with open(value, "rb") as file:
+            content = file.read()
+    except OSError as error:
+        reason = (error.strerror or "").lower()
+        raise InvalidInput(f"opening seccomp profile ({value}) failed: open {value}: {reason}") from error
+    try:
+        return "seccomp=" + msgspec.json.encode(msgspec.json.decode(content)).decode()
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"compacting json for seccomp profile ({value}) failed: {error}") from error
+
+
+def _network(flags: dict[str, Any]) -> dict[str, Any]:
+    name = flags["network"] or flags["net"] or ""
+    found = {
+        "network_aliases": tuple(flags["network_alias"]), "address": flags["ip"] or "", "mac": flags["mac_address"] or "",
+    }  # fmt: skip
+    if "=" in name:
+        name = _network_fields(name, found)
+    if found["address"]:
+        from sampan_plugins.commands._checks import is_address
+
+        if not is_address(found["address"], socket.AF_INET):
+            raise InvalidInput(f"invalid IPv4 address: {found['address']}")
+    if found["mac"] and not re.fullmatch(r"[0-9a-fA-F]{2}([:-])([0-9a-fA-F]{2}\1){4}[0-9a-fA-F]{2}", found["mac"]):
+        raise InvalidInput(f"{found['mac']} is not a valid mac address")
+    found["mac"] = found["mac"].replace("-", ":").lower()
+    return {"network": name, **found}
+
+
+def _network_fields(text: str, found: dict[str, Any]) -> str:
+    """Read ``name=NETWORK,alias=…,ip=…,mac-address=…``; return the network's name."""
+    from sampan_plugins.commands._volumes import fields_of
+
+    name = ""
+    for field in fields_of(text):
+        key, _, value = field.partition("=")
+        if key == "name":
+            name = value
+        elif key == "alias":
+            found["network_aliases"] = (*found["network_aliases"], value)
+        elif key in ("ip", "mac-address"):
+            found["address" if key == "ip" else "mac"] = value
+        else:
+            raise InvalidInput(f"invalid field key {key}")
+    return name
+
+
+def _log_options(flags: dict[str, Any]) -> dict[str, str]:
+    if flags["log_opt"] and flags["log_driver"] == "none":
+        raise InvalidInput("invalid logging opts for driver none")
+    return pairs(flags["log_opt"])
+
+
+def _limits(flags: dict[str, Any]) -> Limits:
+    memory, swap = flags["memory"] or 0, flags["memory_swap"] or 0
+    quota, period = flags["cpu_quota"] or 0, flags["cpu_period"] or 0
+    if 0 < memory < _LEAST_MEMORY:
+        raise InvalidInput("Minimum memory limit allowed is 6MB")
+    if swap > 0 and not memory:
+        raise InvalidInput("You should always set the Memory limit when using Memoryswap limit, see usage")
+    if 0 < swap < memory:
+        raise InvalidInput("Minimum memoryswap limit should be larger than memory limit, see usage")
+    if 0 < memory < (flags["memory_reservation"] or 0):
+        raise InvalidInput("Minimum memory limit can not be less than memory reservation limit, see usage")
+    if flags["cpus"]:
+        if quota or period:
+            which = "Quota" if quota else "Period"
+            raise InvalidInput(f"Conflicting options: Nano CPUs and CPU {which} cannot both be set")
+        present = os.cpu_count() or 1
+        if not 10_000 <= flags["cpus"] <= present * 1_000_000:
+            raise InvalidInput(
+                f"range of CPUs is from 0.01 to {present}.00, as there are only {present} CPUs available"
+            )
+        quota, period = flags["cpus"] * _PERIOD // 1_000_000, _PERIOD
+    return Limits(
+        memory=memory, memory_swap=swap, memory_reservation=flags["memory_reservation"] or 0,
+        cpu_quota=quota, cpu_period=period, cpu_shares=flags["cpu_shares"] or 0,
+        cpuset_cpus=flags["cpuset_cpus"] or "", cpuset_mems=flags["cpuset_mems"] or "",
+        pids=max(flags["pids_limit"] or 0, 0),
+    )

@@ -1,0 +1,68 @@
+"""Create and run a new container from an image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from sampan import hookimpl
+from sampan.cli.command import command
+from sampan.cli.context import Context, pass_context
+from sampan.errors import InvalidInput
+from sampan_plugins.commands._flags import creation_flags
+
+
+@hookimpl
+def sampan_open_command(name: str) -> click.Command:
+    """Open ``run``."""
+    return run
+
+
+@command("run", failure=125, interspersed=False)
+@click.option("--detach", "-d", is_flag=True, help="Run in the background and print the container's id")
+@click.option("--detach-keys", metavar="string", help="Keys that detach from the container")
+@click.option("--sig-proxy", type=bool, default=True, help="Pass signals on to the process")
+@creation_flags
+@click.argument("image", metavar="IMAGE")
+@click.argument("words", metavar="[COMMAND] [ARG...]", nargs=-1, required=False)
+@pass_context
+def run(
+    context: Context, image: str, words: tuple[str, ...], detach: bool, detach_keys: str | None, sig_proxy: bool,
+    **flags: Any,
+) -> int:  # fmt: skip
+    """Create and run a new container from an image."""
+    if detach:
+        return _in_background(context, image, words, flags)
+    from sampan.cli import terminal
+    from sampan_plugins.commands import _conversation
+    from sampan_plugins.commands._creation import create
+
+    attach, tty = set(flags["attach"]), flags["tty"]
+    streams = _conversation.Streams(
+        stdin=flags["interactive"] and (not attach or "stdin" in attach),
+        stdout=not attach or "stdout" in attach, stderr=not attach or "stderr" in attach, tty=tty,
+    )
+    terminal.require_terminal(interactive=streams.stdin, tty=tty)
+    keys = _conversation.detach_keys(context, detach_keys)
+    container = create(context, image, words, flags, attached=streams.stdin)
+    if not (streams.stdout or streams.stderr):
+        click.echo(container.id)
+    size = terminal.size() if tty else None
+    code = _conversation.converse_with(
+        context, lambda: context.engine.start(container.id, attach=True, size=size), streams, keys, proxy=sig_proxy
+    )
+    return code or 0
+
+
+def _in_background(context: Context, image: str, words: tuple[str, ...], flags: dict[str, Any]) -> int:
+    from sampan_plugins.commands._creation import create
+
+    if flags["attach"]:
+        error = InvalidInput("conflicting options: cannot specify both --attach and --detach")
+        error.exit_code = 1
+        raise error
+    container = create(context, image, words, flags)
+    context.engine.start(container.id)
+    click.echo(container.id)
+    return 0

@@ -1,0 +1,26 @@
+"""Stop one or more running containers."""
+
+from __future__ import annotations
+
+import click
+
+from sampan import hookimpl
+from sampan.cli.command import command
+from sampan.cli.context import Context, pass_context
+from sampan_plugins.commands._each import each
+
+
+@hookimpl
+def sampan_open_command(name: str) -> click.Command:
+    """Open ``stop``."""
+    return stop
+
+
+@command("stop")
+@click.option("--signal", "-s", metavar="string", default="", help="Signal to send to the container")
+@click.option("--timeout", "--time", "-t", type=int, help="Seconds to wait before killing the container, -1 for ever")
+@click.argument("containers", metavar="CONTAINER [CONTAINER...]", nargs=-1, required=True)
+@pass_context
+def stop(context: Context, containers: tuple[str, ...], signal: str, timeout: int | None) -> int:
+    """Stop one or more running containers."""
+    return int(bool(each(containers, lambda name: context.engine.stop(name, timeout=timeout, signal=signal))))
