@@ -40,7 +40,13 @@ from typing import BinaryIO, ClassVar, Protocol, runtime_checkable
 
 import msgspec
 
+from sampan.model.change import Change, ChangeKind
 from sampan.model.mount import Mount
+
+__all__ = [
+    "Applies", "Change", "ChangeKind", "Compares", "Kind", "Measures", "Snapshot", "StorageCapabilities",
+    "StorageDriver", "Usage",
+]
 
 
 class Kind(enum.StrEnum):
@@ -56,21 +62,6 @@ class Snapshot(msgspec.Struct, frozen=True):
     key: str
     kind: Kind
     parent: str | None = None
-
-
-class ChangeKind(enum.StrEnum):
-    """How a path differs from the parent's, in ``diff``'s letters."""
-
-    ADDED = "A"
-    MODIFIED = "C"
-    DELETED = "D"
-
-
-class Change(msgspec.Struct, frozen=True, order=True):
-    """A path, absolute inside the tree and as bytes, and how it differs from the parent's."""
-
-    path: bytes
-    kind: ChangeKind
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -99,7 +90,8 @@ class StorageDriver(ABC):
     def prepare(self, key: str, parent: str | None) -> None:
         """Make an active snapshot that starts as a copy of ``parent``, or empty.
 
-        Raises AlreadyExists when the key is taken, NotFound when the parent does not exist or is active.
+        Raises AlreadyExists when the key is taken, NotFound when the parent does not exist or is active (from
+        ``mounts`` instead, when the driver declares ``independent_layers``), InvalidInput when it is no key.
         """
 
     @abstractmethod
@@ -150,7 +142,8 @@ class Applies(Protocol):
     def apply(self, key: str, layer: BinaryIO) -> int:
         """Extract an uncompressed layer tar into the active snapshot, whiteouts carried out.
 
-        Returns the bytes of file content extracted. Raises Corrupt on a malformed or hostile archive.
+        Returns the bytes of file content extracted. Raises Corrupt on a malformed or hostile archive. When it
+        fails or is killed, the snapshot stays active and holds part of the layer; its owner removes it.
         """
 
 
@@ -167,4 +160,4 @@ class Measures(Protocol):
     """A driver that knows what a snapshot occupies beyond its parent."""
 
     def usage(self, key: str) -> Usage:
-        """Return size in bytes and inodes of the snapshot's own content."""
+        """Return the bytes of regular files and the number of inodes of the snapshot's own content."""

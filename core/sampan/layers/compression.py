@@ -131,7 +131,8 @@ def _failures(name: str) -> tuple[type[BaseException], ...]:
             from isal import isal_zlib
         except ImportError:
             return (zlib.error,)
-        return (zlib.error, isal_zlib.error)
+        failure: type[Exception] = isal_zlib.error
+        return (zlib.error, failure)
     if name == "zstd":
         import zstandard
 

@@ -1,0 +1,23 @@
+"""Compare a snapshot of any driver with its parent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+from sampan.contracts.storage import Change, Compares, StorageDriver
+
+
+def changes(driver: StorageDriver, key: str, workdir: str = "/sys") -> Iterator[Change]:
+    """Yield what differs from the parent, sorted by path, a directory before what is in it. Raises NotFound."""
+    if isinstance(driver, Compares):
+        yield from driver.changes(key)
+        return
+    from sampan.layers import compare
+    from sampan.naive.mounting import mounted
+
+    parent = driver.stat(key).parent
+    with ExitStack() as stack:
+        new = stack.enter_context(mounted(driver.mounts(key), workdir))
+        old = stack.enter_context(mounted(driver.mounts(parent), workdir)) if parent is not None else None
+        yield from compare.trees(old, new)

@@ -1,0 +1,72 @@
+"""Mount a snapshot where nobody else sees it, and for no longer than this process lives."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from sampan.model.mount import Mount
+
+
+@contextmanager
+def mounted(mounts: Sequence[Mount], workdir: str = "/sys") -> Iterator[str]:
+    """Assemble ``mounts`` and give the path of the tree's root, good in this process and those it forks.
+
+    A bind mount of a whole directory is the directory itself, without a mount. Anything else is mounted over
+    ``workdir``, any directory that no mount's source lies below, in a mount namespace of its own that belongs to
+    a thread: it ends with the thread, so nothing is left behind even by SIGKILL. Raises OSError, Unsupported.
+    """
+    if len(mounts) == 1 and not mounts[0].target and {"bind", "rbind"} & set(mounts[0].options):
+        yield mounts[0].source
+        return
+    holder = _Holder(mounts, workdir)
+    root = holder.open()
+    try:
+        yield f"/proc/{os.getpid()}/fd/{root}/."
+    finally:
+        os.close(root)
+        holder.close()
+
+
+class _Holder:
+    """A thread that is in a mount namespace of its own, with the mounts, until told to end."""
+
+    def __init__(self, mounts: Sequence[Mount], workdir: str) -> None:
+        import threading
+
+        self._mounts, self._workdir = mounts, workdir
+        self._root = -1
+        self._failure: BaseException | None = None
+        self._ready, self._done = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def open(self) -> int:
+        """Return a descriptor of the tree's root."""
+        self._thread.start()
+        self._ready.wait()
+        if self._failure is not None:
+            self._thread.join()
+            raise self._failure
+        return self._root
+
+    def close(self) -> None:
+        """End the thread, and with it the namespace."""
+        self._done.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        from sampan.kernel import libc, mount, namespaces
+
+        try:
+            namespaces.create(namespaces.flag("mount"))  # of this thread alone (unshare(2))
+            libc.mount(None, "/", None, mount.REC | mount.PRIVATE)
+            mount.mount_all(self._mounts, self._workdir)
+            self._root = os.open(self._workdir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        except BaseException as error:
+            self._failure = error
+            self._ready.set()
+            return
+        self._ready.set()
+        self._done.wait()
+        mount.unmount(self._workdir)
