@@ -40,13 +40,14 @@ def is_unified() -> bool:
 def hierarchies() -> dict[str, str]:
     """Return where each hierarchy of version 1 is mounted, by its controllers as the kernel lists them.
 
-    A version 2 hierarchy beside them (a "hybrid" machine) has the empty name.
+    A version 2 hierarchy beside them (a "hybrid" machine) is left alone: it has no controllers to speak of, and
+    moving a process there waits for an RCU grace period, 5 ms or more, where version 1 takes 0.03 ms.
     """
     found = {}
     with open("/proc/self/cgroup", encoding="utf-8") as file:
         for line in file:
             _, controllers, _ = line.split(":", 2)
-            directory = f"{ROOT}/{controllers.removeprefix('name=') or 'unified'}"
-            if os.path.exists(f"{directory}/cgroup.procs"):
+            directory = f"{ROOT}/{controllers.removeprefix('name=')}"
+            if controllers and os.path.exists(f"{directory}/cgroup.procs"):
                 found[controllers] = directory
     return found

@@ -49,7 +49,7 @@ class Group(ABC):
             os.makedirs(directory, exist_ok=True)
 
     def join(self, pid: int = 0) -> None:
-        """Move a process, by default the caller, into the group."""
+        """Move a process, by default the caller, which must be single-threaded, into the group."""
         for directory in self.directories.values():
             write(f"{directory}/cgroup.procs", str(pid))
 

@@ -1,4 +1,4 @@
-"""Use control groups version 1, one hierarchy per controller, and version 2 beside it where mounted."""
+"""Use control groups version 1, one hierarchy per controller (Documentation/admin-guide/cgroup-v1)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class LegacyGroup(Group):
 
     @property
     def _census(self) -> str:
-        for name in ("", "pids", "freezer"):
+        for name in ("pids", "freezer"):
             if name in self._of:
                 return self._of[name]
         return next(iter(self._of.values()))
@@ -37,6 +37,13 @@ class LegacyGroup(Group):
         if "cpuset" in self._of:
             mount = next(path for name, path in self._mounted.items() if "cpuset" in name.split(","))
             _inherit_cpuset(mount, self._relative)
+
+    def join(self, pid: int = 0) -> None:
+        """Move a process, by default the caller, which must be single-threaded, into the group."""
+        # A thread that moves itself needs no lock over all processes, which would wait for an RCU grace period.
+        name = "cgroup.procs" if pid else "tasks"
+        for directory in self._directories.values():
+            write(f"{directory}/{name}", str(pid))
 
     def apply(self, resources: Resources) -> None:
         """Set limits."""
@@ -87,12 +94,6 @@ class LegacyGroup(Group):
         ):
             if value:
                 set_limit(self._file(controller, name), value, what)
-
-    def _kill(self, pids: list[int]) -> None:
-        if "" in self._of and os.path.exists(f"{self._of['']}/cgroup.kill"):
-            write(f"{self._of['']}/cgroup.kill", "1")
-        else:
-            super()._kill(pids)
 
     def freeze(self) -> None:
         """Stop every process and wait until all are stopped."""

@@ -12,6 +12,7 @@ import msgspec
 from sampan.contracts.runtime import Started, Stdio
 from sampan.errors import InvalidInput, PluginFault, Unsupported
 from sampan.kernel import capabilities, cgroups, processes, seccomp
+from sampan.kernel.cgroups.group import Group
 from sampan.kernel.seccomp import Program
 from sampan.model.runtime_spec import IDMapping, Linux, Process, Resources, Spec
 from sampan_plugins.runtimes.native import child, devices, init, joining, report
@@ -38,7 +39,7 @@ def create(home: Home, cache: str, bundle: str, stdio: Stdio) -> Started:
             _keep(home, program)
         group.create()
         group.apply(_resources(linux))
-        return _launch(home, state, spec, stdio, program)
+        return _launch(home, state, group, spec, stdio, program)
     except BaseException:
         group.kill()
         group.remove()
@@ -95,7 +96,9 @@ def _keep(home: Home, program: Program) -> None:
         file.write(program.code)
 
 
-def _launch(home: Home, state: State, spec: Spec, stdio: Stdio, program: Program | None) -> Started:
+def _launch(
+    home: Home, state: State, group: Group, spec: Spec, stdio: Stdio, program: Program | None
+) -> Started:
     assert spec.linux is not None and spec.process is not None
     process = spec.process
     with Descriptors() as held:
@@ -103,7 +106,7 @@ def _launch(home: Home, state: State, spec: Spec, stdio: Stdio, program: Program
         waits, control = held.pipe()
         console, theirs = held.socket_pair() if process.terminal else (None, None)
         plan = init.Plan(
-            spec=spec, bundle=state.bundle, cgroup=state.cgroup, stdio=stdio, program=program, report=told,
+            spec=spec, bundle=state.bundle, cgroup=group, stdio=stdio, program=program, report=told,
             control=waits, go=held.fifo(home.go), failure=held.fifo(home.failure),
             joined={item.type: held.open(item.path) for item in spec.linux.namespaces if item.path},
             console=theirs, label=_label(process))
@@ -130,7 +133,7 @@ def _launch(home: Home, state: State, spec: Spec, stdio: Stdio, program: Program
             raise
 
 
-def join(home: Home, state: State, process: Process, stdio: Stdio) -> Started:
+def join(home: Home, state: State, group: Group, process: Process, stdio: Stdio) -> Started:
     """Run another process in the container of ``state``."""
     own_users = "user" in state.namespaces
     _check_process(process, own_users=own_users)
@@ -145,7 +148,7 @@ def join(home: Home, state: State, process: Process, stdio: Stdio) -> Started:
         hear, told = held.pipe()
         console, theirs = held.socket_pair() if process.terminal else (None, None)
         plan = joining.Join(
-            process=process, target=target, kinds=state.namespaces, cgroup=state.cgroup, stdio=stdio,
+            process=process, target=target, kinds=state.namespaces, cgroup=group, stdio=stdio,
             program=program, report=told, console=theirs, label=_label(process))
         first = _fork(lambda: joining.run(plan))
         held.close(told, theirs)

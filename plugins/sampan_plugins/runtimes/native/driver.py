@@ -64,9 +64,10 @@ class NativeRuntime(Runtime, Pauses):
             raise Conflict(f"container {container} is not running") from None
         if not state.alive or os.path.exists(home.go):
             raise Conflict(f"container {container} is not running")
-        if cgroups.open_group(state.cgroup).frozen():
+        group = cgroups.open_group(state.cgroup)
+        if group.frozen():
             raise Conflict(f"container {container} is paused", "unpause the container before exec")
-        return join(home, state, process, stdio)
+        return join(home, state, group, process, stdio)
 
     def signal(self, container: str, number: int) -> None:
         """Send a signal to the first process."""

@@ -12,7 +12,8 @@ import msgspec
 
 from sampan.contracts.runtime import Stdio
 from sampan.errors import InvalidInput
-from sampan.kernel import cgroups, libc, loopback, mount, namespaces, paths, processes, tty
+from sampan.kernel import libc, loopback, mount, namespaces, paths, processes, tty
+from sampan.kernel.cgroups.group import Group
 from sampan.kernel.seccomp import Program
 from sampan.model.runtime_spec import Linux, Process, Spec
 from sampan_plugins.runtimes.native import child, report, rootfs
@@ -33,7 +34,7 @@ class Plan(msgspec.Struct, frozen=True):
 
     spec: Spec
     bundle: str
-    cgroup: str
+    cgroup: Group
     stdio: Stdio
     program: Program | None
     report: int
@@ -84,7 +85,7 @@ class _Init:
     def first(self) -> None:
         """Enter the namespaces, fork, and tell the parent whom."""
         self.progress.step = "joining the control group"
-        cgroups.open_group(self.plan.cgroup).join()
+        self.plan.cgroup.join()
         self.progress.step = "entering namespaces"
         self._enter_namespaces()
         for fd in self.plan.joined.values():

@@ -8,7 +8,8 @@ import msgspec
 
 from sampan.contracts.runtime import Stdio
 from sampan.errors import Unsupported
-from sampan.kernel import cgroups, namespaces, processes, tty
+from sampan.kernel import namespaces, processes, tty
+from sampan.kernel.cgroups.group import Group
 from sampan.kernel.seccomp import Program
 from sampan.model.runtime_spec import Process
 from sampan_plugins.runtimes.native import child, report
@@ -23,7 +24,7 @@ class Join(msgspec.Struct, frozen=True):
     process: Process
     target: int
     kinds: tuple[str, ...]
-    cgroup: str
+    cgroup: Group
     stdio: Stdio
     program: Program | None
     report: int
@@ -55,10 +56,8 @@ def run(plan: Join) -> None:
 
 def _enter(plan: Join, moved: dict[int, int], progress: Progress) -> None:
     progress.step = "joining the control group"
-    cgroups.open_group(plan.cgroup).join()
+    plan.cgroup.join()
     progress.step = "entering namespaces"
-    # Opened while this is still the host's /proc; the descriptor stays valid for this process alone, so the label is
-    # written by the process that opens it: see _become.
     namespaces.enter(moved[plan.target], sum(namespaces.flag(kind) for kind in plan.kinds))
     os.close(moved[plan.target])
     if "user" in plan.kinds:

@@ -10,7 +10,8 @@ import os
 import stat
 
 from sampan.errors import InvalidInput
-from sampan.kernel import cgroups, libc, mount, paths
+from sampan.kernel import libc, mount, paths
+from sampan.kernel.cgroups.group import Group
 from sampan.model.runtime_spec import Mount, Spec
 from sampan_plugins.runtimes.native import devices
 from sampan_plugins.runtimes.native.report import Progress
@@ -22,7 +23,7 @@ _PROC_FILES = frozenset((
 ))
 
 
-def assemble(spec: Spec, bundle: str, cgroup: str, progress: Progress) -> int:
+def assemble(spec: Spec, bundle: str, cgroup: Group, progress: Progress) -> int:
     """Mount everything the specification asks for. Returns the new root's descriptor."""
     assert spec.root is not None
     linux = spec.linux
@@ -67,9 +68,9 @@ def _is_dev(item: Mount) -> bool:
     return os.path.normpath(item.destination) == "/dev" and ("bind" in item.options or "rbind" in item.options)
 
 
-def _mount(root: int, tree: str, bundle: str, item: Mount, cgroup: str) -> None:
+def _mount(root: int, tree: str, bundle: str, item: Mount, group: Group) -> None:
     if item.type in ("cgroup", "cgroup2"):
-        _mount_cgroup(root, item, cgroup)
+        _mount_cgroup(root, item, group)
         return
     bind = item.type == "bind" or "bind" in item.options or "rbind" in item.options
     source = os.path.join(bundle, item.source) if bind else item.source
@@ -110,12 +111,11 @@ def _check_proc(target: int, tree: str, item: Mount, source: str | None) -> None
         raise InvalidInput(f"{item.destination} must not be reached through a symbolic link")
 
 
-def _mount_cgroup(root: int, item: Mount, cgroup: str) -> None:
+def _mount_cgroup(root: int, item: Mount, group: Group) -> None:
     """Show the container its own groups, bound from the caller's mounts: the same in a cgroup namespace and outside."""
     options = [word for word in item.options if word in (
         "ro", "rw", "nosuid", "nodev", "noexec", "relatime", "noatime")]
-    group = cgroups.open_group(cgroup)
-    if cgroups.is_unified():
+    if "" in group.directories:
         _bind(root, item.destination, group.directories[""], options)
         return
     os.close(paths.make_directories(root, item.destination))
@@ -124,8 +124,6 @@ def _mount_cgroup(root: int, item: Mount, cgroup: str) -> None:
     mount.mount("tmpfs", "tmpfs", paths.name_of(spot), [*plain, "mode=755"])
     os.close(spot)
     for name, directory in group.directories.items():
-        if not name:
-            continue
         shown = name.removeprefix("name=")
         _bind(root, f"{item.destination}/{shown}", directory, options)
         for alias in shown.split(",") if "," in shown else ():
