@@ -205,6 +205,11 @@ class BridgeDriver(NetworkDriver):
         for name in names:
             if not links.index(name) or links.belongs(rtnl, name, self._alias(network.id)):
                 return name
+            if links.abandoned(rtnl, name):
+                # A root that was deleted as files leaves its bridge behind.
+                links.delete(name)
+                firewall.uninstall(name)
+                return name
         return names[0]
 
     def _others(self, network: str) -> list[tuple[subnets.Subnet, str]]:

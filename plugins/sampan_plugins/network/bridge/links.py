@@ -41,7 +41,7 @@ _BR_STATE_FORWARDING = b"\3"
 
 # netdevice(7)
 _SIOCGIFFLAGS, _SIOCGIFADDR = 0x8913, 0x8915
-_IFF_UP = 0x1
+_IFF_UP, _IFF_LOWER_UP = 0x1, 0x10000
 
 
 def index(name: str) -> int:
@@ -116,6 +116,16 @@ def belongs(rtnl: Netlink, name: str, alias: str) -> bool:
         return False
     mark = found.get_attr("IFLA_IFALIAS") or ""
     return bool(mark == alias) if mark else not found["flags"] & _IFF_UP
+
+
+def abandoned(rtnl: Netlink, name: str) -> bool:
+    """Tell whether a link is a bridge without carrier whose owner, by its mark, was in a directory that is gone."""
+    found = decode(messages().link, rtnl.ask(_link(_GETLINK, ACK, {}, [("IFLA_IFNAME", name)]))[0])
+    info = found.get_attr("IFLA_LINKINFO")
+    if info is None or info.get_attr("IFLA_INFO_KIND") != "bridge" or found["flags"] & _IFF_LOWER_UP:
+        return False
+    mark = found.get_attr("IFLA_IFALIAS") or ""
+    return mark.startswith("/") and not os.path.exists(os.path.dirname(mark))
 
 
 def delete(name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -113,6 +114,19 @@ def test_two_roots_on_one_host_share_nothing(open_driver: Open, sandboxes: Calla
     assert sorted(bridges) == [f"sampan{n}" for n in range(6)]
     subnets = {open_driver(str(n)).create(DEFAULT).subnet for n in range(6)}
     assert subnets == {f"10.{n}.0.0/16" for n in range(117, 123)}
+
+
+def test_the_bridge_of_a_deleted_root_is_taken_over(
+    open_driver: Open, sandboxes: Callable[[], Sandbox], tmp_path: object
+) -> None:
+    busy, idle = open_driver("busy"), open_driver("idle")
+    connect(busy, sandboxes())
+    idle.create(DEFAULT)
+    for where in ("busy", "idle"):
+        shutil.rmtree(f"{tmp_path}/root{where}")
+    connect(open_driver(), sandboxes())
+    assert {name for _index, name in socket.if_nameindex() if name.startswith("sampan")} == {"sampan0", "sampan1"}
+    assert "10.117.0.1" in run("ip", "address", "show", "sampan0")
 
 
 def test_addresses_rise_and_are_not_reused_until_all_were(
