@@ -1,7 +1,7 @@
 """Carry bytes between the caller's standard streams and a container, until it ends or the user detaches.
 
-Every byte is passed on as it is. Neither direction waits for the other, nothing is polled in vain, and what the container
-said before it ended is written before the relay returns.
+Every byte is passed on as it is. Neither direction waits for the other, nothing is polled in vain, and what the
+container said before it ended is written before the relay returns.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ _ULIMITS = frozenset((
 
 
 def env(text: str) -> str:
-    """Return ``KEY=value``; a bare KEY takes the caller's value, and stays bare, which unsets it, when there is none."""
+    """Return ``KEY=value``; a bare KEY takes the caller's value, or stays bare, which unsets it, when there is none."""
     key, equals, _ = text.partition("=")
     if not key:
         raise InvalidInput(f"invalid environment variable: {text}")

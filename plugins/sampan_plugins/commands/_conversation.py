@@ -42,7 +42,8 @@ def converse_with(
 ) -> int | None:  # fmt: skip
     """Connect and carry bytes; return the container's exit code, None when it goes on without the caller.
 
-    With ``redraw`` a program on the terminal is made to draw itself anew. With ``proxy`` every signal the command gets is the container's, those that come while it starts too.
+    With ``redraw`` a program on the terminal is made to draw itself anew. With ``proxy`` every signal the command gets
+    is the container's, those that come while it starts too.
     """
     if not proxy or streams.tty:
         return _converse(context, connect, streams, keys, None, redraw)

@@ -9,7 +9,7 @@ from sampan.errors import InvalidInput
 
 
 def environment(files: Iterable[str], given: Iterable[str], environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
-    """Return the variables of files, then those given one by one. A bare KEY in a file that has no value is left out."""
+    """Return the variables of files, then those given one by one. a bare KEY of a file needs a value."""
     entries = []
     for file in files:
         for entry in _entries(file, "env"):

@@ -7,8 +7,6 @@ import re
 import socket
 from typing import Any
 
-import msgspec
-
 from sampan.errors import InvalidInput
 from sampan.model.container import ContainerSpec, Limits
 from sampan_plugins.commands._environment import environment, labels, pairs
@@ -41,7 +39,7 @@ def spec(image: str, command: tuple[str, ...], flags: dict[str, Any]) -> Contain
         annotations=pairs(flags["annotation"]),
         log_options=_log_options(flags),
         devices=flags["device"],
-        security_options=tuple(map(_security_option, flags["security_opt"])),
+        security_options=flags["security_opt"],
         dns_options=flags["dns_option"],
         extra_hosts=flags["add_host"],
         terminal=flags["tty"],
@@ -104,29 +102,11 @@ def _volumes(flags: dict[str, Any]) -> tuple[Any, ...]:
     return volumes(flags["volume"], flags["mount"], flags["tmpfs"])
 
 
-def _security_option(text: str) -> str:
-    """Return a security option, a seccomp profile's content in place of its file's name."""
-    key, separator, value = text.partition("=") if "=" in text else text.partition(":")
-    if not separator and key != "no-new-privileges":
-        raise InvalidInput(f'Invalid --security-opt: "{text}"')
-    if key != "seccomp" or value in ("unconfined", "builtin", "default"):
-        return f"{key}={value}" if separator else key
-    try:
-        with open(value, "rb") as file:
-            content = file.read()
-    except OSError as error:
-        reason = (error.strerror or "").lower()
-        raise InvalidInput(f"opening seccomp profile ({value}) failed: open {value}: {reason}") from error
-    try:
-        return "seccomp=" + msgspec.json.encode(msgspec.json.decode(content)).decode()
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"compacting json for seccomp profile ({value}) failed: {error}") from error
-
-
 def _network(flags: dict[str, Any]) -> dict[str, Any]:
     name = flags["network"] or flags["net"] or ""
-    found = {
-        "network_aliases": tuple(flags["network_alias"]), "address": flags["ip"] or "", "mac": flags["mac_address"] or "",
+    found: dict[str, Any] = {
+        "network_aliases": tuple(flags["network_alias"]), "address": flags["ip"] or "",
+        "mac": flags["mac_address"] or "",
     }  # fmt: skip
     if "=" in name:
         name = _network_fields(name, found)

@@ -23,7 +23,7 @@ def sampan_open_command(name: str) -> click.Command:
 @click.argument("image", metavar="IMAGE")
 @click.argument("words", metavar="[COMMAND] [ARG...]", nargs=-1, required=False)
 @pass_context
-def create(context: Context, image: str, words: tuple[str, ...], **flags: Any) -> None:
+def create(context: Context, /, image: str, words: tuple[str, ...], **flags: Any) -> None:
     """Create a new container."""
     from sampan_plugins.commands import _creation
 

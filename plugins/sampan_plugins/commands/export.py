@@ -36,7 +36,7 @@ def export(context: Context, container: str, output: str | None) -> None:
 
 
 def _to_file(context: Context, container: str, output: str) -> None:
-    """Write next to the file and put it in its place when it is whole; what is no regular file is written to as it is."""
+    """Write next to the file and put it in its place when it is whole; write to what is no regular file as it is."""
     context.engine.container(container)
     special = os.path.exists(output) and not os.path.isfile(output)
     draft = output if special else f"{output}.{os.getpid()}.partial"

@@ -38,7 +38,7 @@ def sampan_open_command(name: str) -> click.Command:
 @click.option("--all", "-a", "everything", is_flag=True, help="Accepted for compatibility: nothing is hidden")
 @click.option("--digests", is_flag=True, help="Show digests")
 @click.option("--filter", "-f", "filters", type=FILTER, multiple=True, metavar="filter", help="Show only some")
-@click.option("--format", "form", metavar="string", default="", help='Print by a Go template, "table TEMPLATE" or "json"')
+@click.option("--format", "form", metavar="string", default="", help='A Go template, "table TEMPLATE" or "json"')
 @click.option("--no-trunc", is_flag=True, help="Do not shorten what is shown")
 @click.option("--quiet", "-q", is_flag=True, help="Only show image IDs")
 @click.option("--tree", is_flag=True, hidden=True)

@@ -33,10 +33,7 @@ def logs(
     """Fetch the logs of a container."""
     from sampan.cli.relay import write
 
-    if timestamps or details:
-        prefix = _prefix(timestamps, details)
-    else:
-        prefix = None
+    prefix = _prefix(timestamps, details) if timestamps or details else None
     entries = context.engine.logs(
         container, follow=follow, since=_moment("since", since), until=_moment("until", until), tail=_lines(tail)
     )

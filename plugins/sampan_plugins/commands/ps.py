@@ -37,7 +37,7 @@ def sampan_open_command(name: str) -> click.Command:
 @command("ps")
 @click.option("--all", "-a", "everything", is_flag=True, help="Show all containers (default shows just running)")
 @click.option("--filter", "-f", "filters", type=FILTER, multiple=True, metavar="filter", help="Show only some")
-@click.option("--format", "form", metavar="string", default="", help='Print by a Go template, "table TEMPLATE" or "json"')
+@click.option("--format", "form", metavar="string", default="", help='A Go template, "table TEMPLATE" or "json"')
 @click.option("--last", "-n", type=int, default=-1, help="Show the last n created, whatever their state")
 @click.option("--latest", "-l", is_flag=True, help="Show the last one created, whatever its state")
 @click.option("--no-trunc", is_flag=True, help="Do not shorten what is shown")

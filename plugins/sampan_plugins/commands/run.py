@@ -28,7 +28,7 @@ def sampan_open_command(name: str) -> click.Command:
 @click.argument("words", metavar="[COMMAND] [ARG...]", nargs=-1, required=False)
 @pass_context
 def run(
-    context: Context, image: str, words: tuple[str, ...], detach: bool, detach_keys: str | None, sig_proxy: bool,
+    context: Context, /, image: str, words: tuple[str, ...], detach: bool, detach_keys: str | None, sig_proxy: bool,
     **flags: Any,
 ) -> int:  # fmt: skip
     """Create and run a new container from an image."""
