@@ -55,6 +55,7 @@ _IIFNAME, _OIFNAME = 6, 7
 _CT_STATE, _ESTABLISHED_OR_RELATED = 0, 0x2 | 0x4
 _DROP = 0
 _CHAIN_POLICY = 5
+_DATA_VALUE = 1
 
 _Expression = dict[str, Any]
 
@@ -87,8 +88,9 @@ def intact(rules: Rules) -> bool:
         if not _dropping(nft):
             return True
         dumped = b"".join(nft.ask(_get(_GETRULE, DUMP, _IPV4, {1: "filter", 2: "FORWARD"})))
-    # One rule for each direction compares with the bridge's name; iptables writes it with its final zero.
-    return dumped.count(rules.bridge.encode() + b"\0") >= 2
+    # One rule for each direction compares with the bridge's name, which iptables writes with its final zero.
+    name = rules.bridge.encode() + b"\0"
+    return dumped.count(struct.pack("=HH", 4 + len(name), _DATA_VALUE) + name) >= 2
 
 
 def install(rules: Rules) -> None:

@@ -190,6 +190,16 @@ def test_iptables_that_drop_by_policy_let_the_bridge_through(machine: Machine, f
     ]
 
 
+def test_a_bridge_whose_name_ends_alike_is_not_mistaken(machine: Machine) -> None:
+    run("iptables", "-P", "FORWARD", "DROP")
+    machine.connect("c1")
+    for flag in ("-i", "-o"):
+        run("iptables", "-D", "FORWARD", flag, "sampan0", "-j", "ACCEPT")
+        run("iptables", "-A", "FORWARD", flag, "mysampan0", "-j", "ACCEPT")
+    sandbox, _endpoint = machine.connect("c2")
+    assert machine.seen_outside(sandbox) == HOST
+
+
 def test_an_administrators_own_rules_come_first(machine: Machine) -> None:
     run("iptables", "-A", "FORWARD", "-d", OUTSIDE, "-j", "DROP")
     run("iptables", "-P", "FORWARD", "DROP")
