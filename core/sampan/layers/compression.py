@@ -131,8 +131,7 @@ def _failures(name: str) -> tuple[type[BaseException], ...]:
             from isal import isal_zlib
         except ImportError:
             return (zlib.error,)
-        failure: type[Exception] = isal_zlib.error
-        return (zlib.error, failure)
+        return (zlib.error, cast(type[Exception], isal_zlib.error))
     if name == "zstd":
         import zstandard
 

@@ -42,7 +42,7 @@ class Archive:
 
     def __init__(self) -> None:
         self._bytes = io.BytesIO()
-        self._tar = tarfile.open(
+        self._tar = tarfile.TarFile(
             fileobj=self._bytes, mode="w", format=tarfile.PAX_FORMAT, encoding="utf-8", errors="surrogateescape")
 
     def add(self, name: str, content: bytes | None = b"", *, kind: bytes = tarfile.REGTYPE, mode: int = 0o644,
@@ -55,8 +55,8 @@ class Archive:
         member.uid, member.gid, member.mtime, member.linkname = uid, gid, mtime, link
         member.devmajor, member.devminor = device
         member.size = len(content or b"")
-        for key, value in (xattrs or {}).items():
-            member.pax_headers[f"SCHILY.xattr.{key}"] = value.decode("utf-8", "surrogateescape")
+        member.pax_headers = {
+            f"SCHILY.xattr.{key}": value.decode("utf-8", "surrogateescape") for key, value in (xattrs or {}).items()}
         self._tar.addfile(member, io.BytesIO(content or b""))
         return self
 
@@ -188,7 +188,8 @@ class StorageDriverSuite:
     # Layers
 
     def test_deletions(self, driver: StorageDriver) -> None:
-        layer(driver, "base", None, Archive().add("d", None).add("d/a", b"1").add("d/b", b"2").add("e", None).add("e/x"))
+        base = Archive().add("d", None).add("d/a", b"1").add("d/b", b"2").add("e", None).add("e/x")
+        layer(driver, "base", None, base)
         layer(driver, "top", "base", Archive().add("d", None).add("d/.wh.a").add(".wh.e").add("d/.wh.none"))
         layer(driver, "again", "top", Archive().add("e", None).add("e/y"))
         with tree(driver, "top") as top:
@@ -237,12 +238,15 @@ class StorageDriverSuite:
         odd = os.fsdecode(b"caf\xe9-\xff")
         long = "/".join(["n" * 200] * 3)
         base = (
-            Archive().add("dir", None, mode=0o2755, uid=3, gid=4).add("dir/f", b"x" * 70000, mode=0o4711, uid=70000, gid=80000)
+            Archive().add("dir", None, mode=0o2755, uid=3, gid=4)
+            .add("dir/f", b"x" * 70000, mode=0o4711, uid=70000, gid=80000)
             .add("big", b"", uid=3_000_000_000, gid=4_000_000_000).add("ro", b"", mode=0o400)
             .add("hard", kind=tarfile.LNKTYPE, link="dir/f").add("soft", kind=tarfile.SYMTYPE, link="/nowhere", uid=5)
-            .add("null", kind=tarfile.CHRTYPE, device=(1, 3), mode=0o666).add("loop", kind=tarfile.BLKTYPE, device=(7, 9))
+            .add("null", kind=tarfile.CHRTYPE, device=(1, 3), mode=0o666)
+            .add("loop", kind=tarfile.BLKTYPE, device=(7, 9))
             .add("pipe", kind=tarfile.FIFOTYPE, mode=0o622).add(odd, b"odd").add(long, b"long")
-            .add("ping", b"", uid=7, xattrs={"security.capability": CAPABILITY, "user.note": b"hi"}).add("tmp", None, mode=0o1777)
+            .add("ping", b"", uid=7, xattrs={"security.capability": CAPABILITY, "user.note": b"hi"})
+            .add("tmp", None, mode=0o1777)
         )
         layer(driver, "base", None, base)
         driver.prepare("top", "base")
@@ -313,7 +317,8 @@ class StorageDriverSuite:
     # What is derived
 
     def test_changes_and_usage(self, driver: StorageDriver) -> None:
-        base = Archive().add("d", None).add("d/kept").add("d/gone").add("e", None).add("e/f", b"1").add("x", b"x").add("y")
+        base = Archive().add("d", None).add("d/kept").add("d/gone").add("e", None).add("e/f", b"1")
+        base.add("x", b"x").add("y")
         assert layer(driver, "base", None, base) == 2
         assert list(naive.changes(driver, "base"))[:2] == [Change(b"/d", _ADDED), Change(b"/d/gone", _ADDED)]
         assert (naive.usage(driver, "base").size, naive.usage(driver, "base").inodes) == (2, 7)

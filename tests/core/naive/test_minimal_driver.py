@@ -5,6 +5,7 @@ import re
 import shutil
 
 import pytest
+
 from sampan.contracts.storage import Kind, Snapshot, StorageDriver
 from sampan.errors import AlreadyExists, Conflict, InvalidInput, NotFound
 from sampan.kernel.copying import copy_tree
