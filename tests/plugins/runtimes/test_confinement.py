@@ -40,6 +40,15 @@ def test_no_descriptor_of_the_caller_is_inherited(box: Any, tmp_path: Path) -> N
     assert output.split() == ["0", "1", "2"]
 
 
+def test_null_streams_are_the_containers_own(native_box: Any) -> None:
+    # Through a stream on the host's /dev/null, root in the container could change the mode of the host's; runc 1.1.5
+    # leaves it so in an exec.
+    box = native_box
+    box.begin("sleep", "1000")
+    _, output = box.exec("stat", "-L", "-c", "%d:%i", "/proc/self/fd/0", "/proc/1/fd/0", "/dev/null")
+    assert len(set(output.split())) == 1
+
+
 def test_exec_inherits_no_descriptor(box: Any) -> None:
     box.begin("sleep", "1000")
     _, output = box.exec("sh", "-c", "ls /proc/self/fd")

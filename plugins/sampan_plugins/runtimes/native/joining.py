@@ -42,10 +42,12 @@ def run(plan: Join) -> None:
             kept.append(plan.console)
         moved = child.isolate(plan.stdio, kept)
         out = moved[plan.report]
+        # Kept from before: the container's own /proc may be anything.
+        proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) if plan.label else None
         _enter(plan, moved, progress)
         pid = os.fork()
         if pid == 0:
-            _become(plan, moved, progress)
+            _become(plan, moved, proc, progress)
         os.write(out, b"P%d\n" % pid)
         os._exit(0)
     except BaseException as failure:
@@ -66,7 +68,7 @@ def _enter(plan: Join, moved: dict[int, int], progress: Progress) -> None:
         processes.hide()
 
 
-def _become(plan: Join, moved: dict[int, int], progress: Progress) -> None:
+def _become(plan: Join, moved: dict[int, int], proc: int | None, progress: Progress) -> None:
     progress.step = "starting a session"
     os.setsid()
     processes.new_session_keyring()
@@ -74,7 +76,10 @@ def _become(plan: Join, moved: dict[int, int], progress: Progress) -> None:
         progress.step = "making the terminal"
         assert plan.console is not None
         _make_terminal(plan.process, moved[plan.console])
-    label_fd = _open_label() if plan.label else None
+    label_fd = None
+    if proc is not None:
+        label_fd = os.open("self/attr/exec", os.O_WRONLY | os.O_CLOEXEC, dir_fd=proc)
+        os.close(proc)
     confinement = Confinement(plan.process, plan.program, label_fd, progress)
     confinement.enter()
     confinement.execute()
@@ -89,6 +94,3 @@ def _make_terminal(process: Process, console: int) -> None:
         tty.resize(master, process.console_size.height, process.console_size.width)
     take_terminal(console, master, slave)
 
-
-def _open_label() -> int:
-    return os.open("/proc/self/attr/exec", os.O_WRONLY | os.O_CLOEXEC)

@@ -45,6 +45,7 @@ class Confinement:
         progress.step = "changing the working directory"
         reached = _try_directory(process.cwd)
         progress.step = "changing the user"
+        _exchange_null()
         _own_streams(process.user.uid)
         spare = _NEEDED_BY_FILTER if self._program and not process.no_new_privileges else 0
         capabilities.limit(self._bounding)
@@ -106,6 +107,25 @@ def set_limit(limit: Rlimit) -> None:
 
 def _amount(value: int) -> int:
     return -1 if value < 0 or value >= 2**63 else value
+
+
+def _exchange_null() -> None:
+    """Replace streams that are the host's /dev/null by the container's own: root in it could change the host's mode."""
+    null = os.makedev(1, 3)
+    for number in range(3):
+        info = os.fstat(number)
+        if not stat.S_ISCHR(info.st_mode) or info.st_rdev != null:
+            continue
+        try:
+            fd = os.open("/dev/null", os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        except OSError as error:
+            raise InvalidInput(f"the container has no /dev/null: {(error.strerror or '').lower()}") from error
+        own = os.fstat(fd)
+        if not stat.S_ISCHR(own.st_mode) or own.st_rdev != null:
+            raise InvalidInput("the container's /dev/null is something else")
+        os.set_blocking(fd, True)
+        os.dup2(fd, number)
+        os.close(fd)
 
 
 def _own_streams(uid: int) -> None:

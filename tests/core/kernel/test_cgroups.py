@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sampan.errors import InvalidInput
+from sampan.kernel import cgroups
+from sampan.kernel.cgroups import devices
+from sampan.kernel.cgroups.group import Group
+from sampan.kernel.cgroups.v2 import UnifiedGroup
+from sampan.model import runtime_spec as oci
+
+UNIFIED = "/sys/fs/cgroup/unified"
+
+
+def _legacy() -> Group:
+    return cgroups.open_group(f"/sampan-test/k{uuid.uuid4().hex[:12]}")
+
+
+def _unified() -> Group:
+    mounted = UNIFIED if os.path.exists(UNIFIED) else "/sys/fs/cgroup"
+    return UnifiedGroup(f"sampan-test/k{uuid.uuid4().hex[:12]}", mounted)
+
+
+@pytest.fixture(params=[_legacy, _unified])
+def group(request: Any) -> Iterator[Group]:
+    made: Group = request.param()
+    made.create()
+    yield made
+    made.kill()
+    made.remove()
+    assert not any(os.path.exists(path) for path in made.directories.values())
+
+
+@pytest.fixture
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(["sleep", "1000"]) as process:
+        yield process
+        process.kill()
+
+
+@pytest.mark.parametrize("path", ["/", "", "/a/../b", "/..", "//"])
+def test_paths_that_climb_are_refused(path: str) -> None:
+    with pytest.raises(InvalidInput):
+        cgroups.open_group(path)
+
+
+def test_creating_twice_and_removing_twice(group: Group) -> None:
+    group.create()
+    group.remove()
+    group.remove()
+    assert group.pids() == []
+
+
+def test_processes_join_and_are_counted_and_killed(group: Group, sleeper: subprocess.Popen[bytes]) -> None:
+    group.join(sleeper.pid)
+    assert group.pids() == [sleeper.pid]
+    group.kill()
+    assert sleeper.wait(5) == -9
+    assert group.pids() == []
+
+
+def test_groups_below_are_killed_and_removed_too(group: Group, sleeper: subprocess.Popen[bytes]) -> None:
+    for directory in group.directories.values():
+        os.mkdir(f"{directory}/below")
+        if "cpuset" not in directory:
+            with open(f"{directory}/below/cgroup.procs", "w") as file:
+                file.write(str(sleeper.pid))
+    assert group.pids() == [sleeper.pid]
+    group.kill()
+    group.remove()
+    assert sleeper.wait(5) == -9
+
+
+def test_freezing_and_killing_what_is_frozen(group: Group, sleeper: subprocess.Popen[bytes]) -> None:
+    group.join(sleeper.pid)
+    assert not group.frozen()
+    group.freeze()
+    assert group.frozen()
+    group.thaw()
+    assert not group.frozen()
+    group.freeze()
+    group.kill()
+    assert sleeper.wait(5) == -9
+
+
+def test_the_caller_joins(group: Group) -> None:
+    pid = os.fork()
+    if pid == 0:
+        try:
+            group.join()
+            os._exit(0 if os.getpid() in group.pids() else 1)
+        finally:
+            os._exit(2)
+    assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_values_the_kernel_refuses() -> None:
+    group = _legacy()
+    group.create()
+    try:
+        with pytest.raises(InvalidInput, match="CPUs"):
+            group.apply(oci.Resources(cpu=oci.CPU(cpus="4000")))
+        group.apply(oci.Resources(memory=oci.Memory(limit=8 << 20, swap=16 << 20, reservation=4 << 20),
+                                  pids=oci.Pids(limit=-1), block_io=oci.BlockIO(weight=500)))
+    finally:
+        group.remove()
+
+
+@pytest.mark.parametrize(("rules", "null", "zero"), [
+    ([oci.DeviceRule(allow=False)], False, False),
+    ([oci.DeviceRule(allow=False), oci.DeviceRule(allow=True, type="c", major=1, minor=3, access="rwm")], True, False),
+    ([oci.DeviceRule(allow=False), oci.DeviceRule(allow=True, type="c", major=1)], True, True),
+    ([oci.DeviceRule(allow=True), oci.DeviceRule(allow=False, type="c", major=1, minor=5, access="w")], True, False),
+    ([oci.DeviceRule(allow=False), oci.DeviceRule(allow=True, type="c", major=1, access="r")], False, False),
+    ([oci.DeviceRule(allow=False), oci.DeviceRule(allow=True, type="b")], False, False),
+    ([oci.DeviceRule(allow=True)], True, True),
+])
+def test_the_device_program_lets_through_what_the_rules_do(
+    rules: list[oci.DeviceRule], null: bool, zero: bool
+) -> None:
+    group = _unified()
+    group.create()
+    try:
+        devices.restrict(group.directories[""], rules)
+        pid = os.fork()
+        if pid == 0:
+            try:
+                group.join()
+                os._exit(_writable("/dev/null") | _writable("/dev/zero") << 1)
+            finally:
+                os._exit(100)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == int(null) | int(zero) << 1
+    finally:
+        group.kill()
+        group.remove()
+
+
+def _writable(path: str) -> int:
+    try:
+        os.close(os.open(path, os.O_WRONLY))
+    except PermissionError:
+        return 0
+    return 1
+
+
+def test_malformed_device_rules() -> None:
+    with pytest.raises(InvalidInput):
+        devices.compile_rules([oci.DeviceRule(allow=True, type="x")])
