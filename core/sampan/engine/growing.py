@@ -75,7 +75,9 @@ class Source:
             # Opened anew: a descriptor passed on would share its position with every other reader.
             file = os.open(f"/proc/self/fd/{self._file}", os.O_RDONLY | os.O_CLOEXEC)
             # Not a pipe: its end may stay open in a process that another thread forks, and the reader would wait on.
-            more = os.eventfd(_ENDED if self._complete else 0, os.EFD_CLOEXEC)
+            more = os.eventfd(0, os.EFD_CLOEXEC)
+            if self._complete:
+                os.eventfd_write(more, _ENDED)
             self._readers.append(more)
             return file, more
 
