@@ -119,8 +119,6 @@ class Reader:
                     self._left, self._padding = size, -size % 512
                     local = long_name = long_link = None
                     continue
-            if kind == REGULAR and head[-1:] == b"/" and not long_name:
-                kind = DIRECTORY  # how V7 archives spell it
             entry = Entry(head, kind, self._number(mode), self._number(uid), self._number(gid), size,
                           self._number(mtime_field) * 1_000_000_000)
             if kind != REGULAR and kind != DIRECTORY:
@@ -134,6 +132,8 @@ class Reader:
             if local is not None or self._globals:
                 pax.amend(entry, {**self._globals, **local} if local and self._globals else local or self._globals)
             local = long_name = long_link = None
+            if kind == REGULAR and entry.name[-1:] == b"/":
+                entry.kind = kind = DIRECTORY  # how V7 archives spell it
             if kind in _DATA_LESS:
                 entry.size = 0
             self._left = size = entry.size
