@@ -220,7 +220,8 @@ def _is_access(text: str) -> bool:
 
 def _below(directory: str, shown: str) -> Iterator[oci.Device]:
     try:
-        entries = sorted(os.scandir(directory), key=lambda entry: entry.name)
+        with os.scandir(directory) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
     except OSError:
         return
     for entry in entries:

@@ -84,15 +84,17 @@ class Box:
         return msgspec.structs.replace(base, **changes)
 
     def exec(self, *args: str, **changes: Any) -> tuple[int, str]:
+        """Run another process to the end; return exit code and output."""
         read, write = os.pipe()
         try:
             started = self.runtime.exec(self.id, self.process(*args, **changes), Stdio(None, write, write))
+        except BaseException:
+            os.close(read)
+            raise
         finally:
             os.close(write)
-            output = None if "started" not in locals() else read_all(read)
-            if output is None:
-                os.close(read)
-        return os.waitstatus_to_exitcode(os.waitpid(started.pid, 0)[1]), output or ""
+        output = read_all(read)
+        return os.waitstatus_to_exitcode(os.waitpid(started.pid, 0)[1]), output
 
     def close(self) -> None:
         self.runtime.delete(self.id, force=True)

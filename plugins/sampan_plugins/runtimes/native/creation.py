@@ -6,6 +6,7 @@ import array
 import gc
 import os
 from collections.abc import Callable
+from typing import NoReturn
 
 import msgspec
 
@@ -37,8 +38,6 @@ def create(home: Home, cache: str, bundle: str, stdio: Stdio) -> Started:
         home.write(state)  # before anything is made, so that whoever finds it can undo all
         if program:
             _keep(home, program)
-        group.create()
-        group.apply(_resources(linux))
         return _launch(home, state, group, spec, stdio, program)
     except BaseException:
         group.kill()
@@ -114,18 +113,25 @@ def _launch(
         held.close(told, waits, plan.go, plan.failure, plan.console)
         conversation = _Conversation(hear)
         try:
+            # Meanwhile, on another processor, the child cuts itself loose and makes its namespaces.
+            group.create()
+            group.apply(_resources(spec.linux))
+            _tell(control, b"j")
             if conversation.next() == b"U":
                 _write_maps(first, spec.linux)
-                os.write(control, b"m")
+                _tell(control, b"m")
                 conversation.next()
             pid = conversation.pid()
+        except BaseException:
+            held.close(control)  # which the child takes as its end
+            raise
         finally:
             _reap(first)
         try:
             home.write(msgspec.structs.replace(state, pid=pid, start=processes.started(pid)))
             if process.oom_score_adj is not None:
                 _adjust_oom(pid, process.oom_score_adj)
-            _tell(control)
+            _tell(control, b"g")
             conversation.ready()
             return Started(pid, _receive(console))
         except BaseException:
@@ -169,7 +175,7 @@ def join(home: Home, state: State, group: Group, process: Process, stdio: Stdio)
 
 
 class _Conversation:
-    """What the children say: lines, and a failure that ends it."""
+    """What the children say, line by line: a letter and what it tells. A failure ends it."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
@@ -178,14 +184,14 @@ class _Conversation:
 
     def next(self) -> bytes:
         """Return the letter of the next line. Raises what went wrong when that comes instead."""
-        while b"\n" not in self._content and not self._content.startswith(b"E"):
+        while b"\n" not in self._content:
             chunk = os.read(self._fd, 65536)
             if not chunk:
                 raise PluginFault("the container's first process died before it could say why")
             self._content += chunk
-        if self._content.startswith(b"E"):
-            report.receive(self._content[1:] + report.read_until_closed(self._fd))
         self._line, _, self._content = self._content.partition(b"\n")
+        if self._line.startswith(b"E"):
+            self._fail()
         return self._line[:1]
 
     def pid(self) -> int:
@@ -199,9 +205,16 @@ class _Conversation:
 
     def finished(self) -> None:
         """Wait until the command runs, which closes the pipe."""
-        rest = self._content + report.read_until_closed(self._fd)
-        if rest:
-            report.receive(rest[1:])
+        self._content += report.read_until_closed(self._fd)
+        if self._content:
+            self.next()
+
+    def _fail(self) -> NoReturn:
+        # The second process may fail before the first has told who it is: it must be reaped all the same.
+        for line in (self._content + report.read_until_closed(self._fd)).splitlines():
+            if line.startswith(b"P"):
+                _reap(int(line[1:]))
+        report.receive(self._line[1:])
 
 
 def _fork(body: Callable[[], None]) -> int:
@@ -235,10 +248,10 @@ def _kill(pid: int) -> None:
     _reap(pid)
 
 
-def _tell(control: int) -> None:
-    """Let the first process go on, now that it has its last parent. It may be dead: that is heard elsewhere."""
+def _tell(control: int, letter: bytes) -> None:
+    """Let the child go on. It may be dead: that is heard elsewhere."""
     try:
-        os.write(control, b"g")
+        os.write(control, letter)
     except BrokenPipeError:
         return
 

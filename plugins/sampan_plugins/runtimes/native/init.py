@@ -84,10 +84,15 @@ class _Init:
 
     def first(self) -> None:
         """Enter the namespaces, fork, and tell the parent whom."""
-        self.progress.step = "joining the control group"
-        self.plan.cgroup.join()
-        self.progress.step = "entering namespaces"
-        self._enter_namespaces()
+        if any(item.type == "user" for item in self.linux.namespaces):
+            self._join_group()  # in a user namespace there is no right to
+            self._enter_users()
+            self._enter_namespaces()
+        else:
+            self._enter_namespaces()
+            self._join_group()
+        # After joining: the group one is in becomes the root of the view.
+        namespaces.create(self._own_cgroups())
         for fd in self.plan.joined.values():
             os.close(self.moved[fd])
         pid = os.fork()
@@ -96,23 +101,35 @@ class _Init:
         os.write(self.report, b"P%d\n" % pid)
         os._exit(0)
 
-    def _enter_namespaces(self) -> None:
-        fresh = {item.type for item in self.linux.namespaces if not item.path}
+    def _join_group(self) -> None:
+        self._await(b"j")
+        self.progress.step = "joining the control group"
+        self.plan.cgroup.join()
+
+    def _enter_users(self) -> None:
+        self.progress.step = "entering the user namespace"
         joined = self.plan.joined
         if "user" in joined:
             namespaces.enter(self.moved[joined["user"]], namespaces.flag("user"))
-        if "user" in fresh:
+        else:
             namespaces.create(namespaces.flag("user"))
             os.write(self.report, b"U\n")
             self._await(b"m")
-        if "user" in fresh or "user" in joined:
-            os.setresgid(0, 0, 0)
-            os.setresuid(0, 0, 0)
-            processes.hide()
-        for kind, fd in joined.items():
+        os.setresgid(0, 0, 0)
+        os.setresuid(0, 0, 0)
+        processes.hide()
+
+    def _enter_namespaces(self) -> None:
+        self.progress.step = "entering namespaces"
+        for kind, fd in self.plan.joined.items():
             if kind != "user":
                 namespaces.enter(self.moved[fd], namespaces.flag(kind))
-        namespaces.create(sum(namespaces.flag(kind) for kind in fresh - {"user"}))
+        fresh = {item.type for item in self.linux.namespaces if not item.path}
+        namespaces.create(sum(namespaces.flag(kind) for kind in fresh - {"user", "cgroup"}))
+
+    def _own_cgroups(self) -> int:
+        fresh = any(item.type == "cgroup" and not item.path for item in self.linux.namespaces)
+        return namespaces.flag("cgroup") if fresh else 0
 
     def _await(self, letter: bytes) -> None:
         if os.read(self.control, 1) != letter:

@@ -24,10 +24,10 @@ class Progress:
 
 
 def send(fd: int, failure: BaseException, progress: Progress) -> None:
-    """Write the failure as class, message and hint, after a letter that tells it from other messages."""
+    """Write the failure as a line: class, message and hint, after a letter that tells it from other lines."""
     told = translate(failure, progress.step)
     content = msgspec.json.encode((type(told).__name__, told.message, told.hint))
-    os.write(fd, b"E" + content)
+    os.write(fd, b"E" + content + b"\n")
 
 
 def translate(failure: BaseException, step: str) -> errors.SampanError:
@@ -42,7 +42,7 @@ def translate(failure: BaseException, step: str) -> errors.SampanError:
 
 
 def receive(content: bytes) -> NoReturn:
-    """Raise the failure that ``content``, without the letter, describes."""
+    """Raise the failure that a line, without its letter, describes."""
     name, message, hint = msgspec.json.decode(content, type=tuple[str, str, str | None])
     kind = getattr(errors, name, errors.PluginFault)
     raise kind(message, hint)

@@ -219,6 +219,24 @@ def test_sessions_and_keyrings_are_the_containers_own(native_box: Any) -> None:
     assert int(fields[3]) == native_box.pid
 
 
+def test_failures_leave_no_zombie(native_box: Any) -> None:
+    native_box.begin("sleep", "1000")
+    for _ in range(5):
+        with pytest.raises(NotFound):
+            native_box.exec("nothing-there")
+    native_box.runtime.delete(native_box.id, force=True)
+    native_box.wait()
+    for mount in native_box.spec.mounts:
+        mount.options.append("nonsense")
+    for _ in range(5):
+        with pytest.raises(InvalidInput, match=r"^mounting /proc failed"):
+            native_box.create("true")
+    with open(f"/proc/self/task/{os.getpid()}/children") as file:
+        for pid in file.read().split():
+            with open(f"/proc/{pid}/stat") as stat:
+                assert ") Z " not in stat.read()
+
+
 def test_state_is_replaced_at_once(tmp_path: Any) -> None:
     home = Home(str(tmp_path), "c1")
     home.claim()
