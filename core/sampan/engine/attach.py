@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from sampan.engine import wire
+from sampan.engine import rendezvous, wire
 from sampan.engine.wire import Kind
 from sampan.errors import Conflict
 
 if TYPE_CHECKING:
+    import socket
+
     from sampan.engine.engine import Engine
     from sampan.model.container import Container
 
@@ -117,10 +118,7 @@ def watch(engine: Engine, container: Container) -> Attachment | None:
 
 def connect(engine: Engine, container: Container) -> Attachment | None:
     """Connect to a container's monitor, or return None when it does not listen."""
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        connection.connect(engine.layout.attach_socket(container.id))
+        return Attachment(rendezvous.connect(engine.layout.attach_socket(container.id)), container)
     except OSError:
-        connection.close()
         return None
-    return Attachment(connection, container)

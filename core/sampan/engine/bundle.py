@@ -66,7 +66,7 @@ class Draft:
             env=_with_home(env, identity.home),
             capabilities=confinement.sets(capabilities, identity.uid),
             rlimits=[
-                oci.Rlimit(type=f"RLIMIT_{limit.name.upper()}", soft=_unlimited(limit.soft), hard=_unlimited(limit.hard))
+                oci.Rlimit(f"RLIMIT_{limit.name.upper()}", soft=_unlimited(limit.soft), hard=_unlimited(limit.hard))
                 for limit in spec.ulimits
             ],
             no_new_privileges=no_new_privileges,
@@ -110,7 +110,8 @@ def exec_process(container: Container, spec: oci.Spec, request: ExecRequest) -> 
     assert first is not None
     user, env, capabilities = first.user, first.env, first.capabilities
     if request.user or request.privileged:
-        identity = _identity(f"/proc/{container.pid}/root", request.user or container.spec.user, container.spec.group_add)
+        wanted = request.user or container.spec.user
+        identity = _identity(f"/proc/{container.pid}/root", wanted, container.spec.group_add)
         user = oci.User(uid=identity.uid, gid=identity.gid, additional_gids=list(identity.groups))
         env = _with_home([entry for entry in env if not entry.startswith("HOME=")], identity.home)
         names = list(confinement.capability_set((), (), True)) if request.privileged else _bounding(capabilities)

@@ -5,6 +5,7 @@ Each public method is a thin door to the module of its verb, which is imported w
 
 from __future__ import annotations
 
+import os
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,7 @@ class Engine:
     def __init__(self, settings: Settings | None = None, plugins: Plugins | None = None) -> None:
         self.settings = settings or Settings()
         self._plugins = plugins
-        self.layout = Layout(self.settings.root, self.settings.run_root)
+        self.layout = Layout(os.path.abspath(self.settings.root), os.path.abspath(self.settings.run_root))
         self._store: Store | None = None
         self._storage: dict[str, StorageDriver] = {}
         self._networks: dict[str, NetworkDriver] = {}
@@ -180,7 +181,7 @@ class Engine:
 
         return create.create(self, spec)
 
-    def containers(self, *, all: bool = False) -> list[Container]:
+    def containers(self, *, all: bool = False) -> list[Container]:  # noqa: A002  # what `ps --all` calls it
         """Return the running containers, or all of them, the newest first."""
         from sampan.engine import recovery
 

@@ -6,7 +6,9 @@ import os
 from typing import TYPE_CHECKING
 
 from sampan.engine import networking
+from sampan.errors import NotFound
 from sampan.kernel import mount
+from sampan.store import locks, owner
 
 if TYPE_CHECKING:
     from sampan.engine.engine import Engine
@@ -14,6 +16,17 @@ if TYPE_CHECKING:
 
 
 def halt(engine: Engine, container: Container) -> None:
+    """End a run whose monitor failed or was killed, unless another monitor has begun one since, which clears up."""
+    with locks.exclusive(engine.layout, f"container-{container.id}"):
+        try:
+            monitor = engine.store.containers.get(container.id).monitor
+        except NotFound:
+            return
+        if not monitor or monitor == owner.current() or not owner.alive(monitor):
+            end(engine, container)
+
+
+def end(engine: Engine, container: Container) -> None:
     """Kill what still runs, and undo cgroup, mount, network and bundle. Possible at any time, and twice."""
     engine.runtime(container.runtime).delete(container.id, force=True)
     bundle = engine.layout.bundle(container.id)
@@ -25,7 +38,7 @@ def halt(engine: Engine, container: Container) -> None:
 
 def _remove_bundle(bundle: str) -> None:
     # By name and with rmdir: a recursive removal that met a root file system still mounted would empty it.
-    for name in ("config.json", "attach.sock"):
+    for name in ("config.json", ".config.json", "attach.sock"):
         try:
             os.unlink(f"{bundle}/{name}")
         except FileNotFoundError:

@@ -1,12 +1,13 @@
 """Look after one running container, from building it to recording its end.
 
-The monitor is a process of its own, forked by the command that starts the container, which it outlives. It mounts the
+The monitor is a process of its own, made by the command that starts the container, which it outlives. It mounts the
 root file system in a mount namespace of its own and holds the network namespace by a descriptor, so that if it is
 killed the kernel takes both away; what else there is to undo it notes in the journal before doing it.
 """
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import os
 import signal
@@ -15,67 +16,94 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from sampan.config import Settings
 from sampan.engine import bundle, halt, networking, undo, wire
 from sampan.engine.exec_ import exit_code
 from sampan.engine.start import STARTABLE
 from sampan.engine.streams import Streams
 from sampan.engine.wire import Kind
 from sampan.engine.worker import Worker
-from sampan.errors import CommandNotExecutable, CommandNotFound, Conflict, SampanError
+from sampan.errors import Conflict, SampanError
 from sampan.kernel import mount, namespaces, netns, processes
 from sampan.model.container import Container, Status
 from sampan.model.network import Endpoint
-from sampan.store import owner
+from sampan.plugin.index import Claim
+from sampan.store import locks, owner
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from sampan.contracts.log import LogWriter
     from sampan.engine.engine import Engine
 
-_ABLE_TO_OUTLIVE = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGPIPE, signal.SIGTSTP)
+_OUTLIVED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGPIPE, signal.SIGTSTP)
+_FAILED = 128
+"""The exit code on the record of a container that could not be started, where its command is not to blame."""
+
+
+class Order(msgspec.Struct, frozen=True, array_like=True):
+    """What a monitor in an interpreter of its own must be told."""
+
+    settings: Settings
+    claims: tuple[Claim, ...]
+    container: Container
+    attach: bool
+    size: tuple[int, int] | None
+
+
+def main(order: str) -> None:
+    """Be the monitor in a new interpreter, whose standard input is the socket to the starter."""
+    from sampan.engine.engine import Engine
+    from sampan.plugin.manager import Plugins
+
+    if os.fork():
+        os._exit(0)
+    try:
+        told = msgspec.json.decode(order, type=Order)
+        engine = Engine(told.settings, Plugins(told.settings, claims=told.claims))
+        run(engine, told.container, socket.socket(fileno=os.dup(0)), told.attach, told.size)
+    finally:
+        os._exit(0)
 
 
 def run(
     engine: Engine, container: Container, starter: socket.socket, attach: bool, size: tuple[int, int] | None
 ) -> None:
-    """Be the monitor. Never raises; the caller exits the process."""
-    _detach(starter)
+    """Be the monitor; the caller exits the process."""
+    starter = _detach(starter)
     try:
         Monitor(engine, container, size).run(starter, attach)
-    except BaseException as error:
-        _clear_failed(engine, container)
-        try:
-            starter.sendall(wire.frame(Kind.FAILED, wire.failure(error)))
-        except OSError:
-            pass  # the starter is gone, and the container's record tells the rest
     finally:
         engine.close()
 
 
-def _clear_failed(engine: Engine, container: Container) -> None:
-    """Let go of a container that had no beginning; remove it if it was to be removed at its end."""
-    try:
-        if engine.store.containers.get(container.id).monitor == owner.current():
-            engine.store.containers.update(container.id, monitor="")
-        if container.spec.auto_remove:
-            engine.remove(container.id)
-    except SampanError:
-        pass  # the starter is told of the first failure, and the container stays to be looked at
-
-
-def _detach(starter: socket.socket) -> None:
-    """Let go of everything that belongs to the command which forked us."""
+def _detach(starter: socket.socket) -> socket.socket:
+    """Let go of everything that belongs to the command which made us, but for the socket to it."""
     gc.freeze()
-    for number in _ABLE_TO_OUTLIVE:
+    signal.set_wakeup_fd(-1)
+    for number in signal.valid_signals():
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_DFL)
+    for number in _OUTLIVED:
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    # Clear of the standard streams, which the starter may have had closed.
+    kept = fcntl.fcntl(starter.fileno(), fcntl.F_DUPFD_CLOEXEC, 3)
+    starter.detach()
+    os.closerange(3, kept)
+    os.closerange(kept + 1, 1 << 20)
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(null, standard)
-    kept = starter.fileno()
-    os.closerange(3, kept)
-    os.closerange(kept + 1, 1 << 20)
+    if null > 2:
+        os.close(null)
     os.chdir("/")
+    os.umask(0o022)
     processes.become_subreaper()
+    return socket.socket(fileno=kept)
 
 
 class Monitor:
@@ -86,53 +114,77 @@ class Monitor:
         self._container = container
         self._size = size
         self._bundle = engine.layout.bundle(container.id)
+        self._sandbox: int | None = None
         self._log: LogWriter | None = None
+        self._endpoint = Endpoint(network="", driver="")
 
     def run(self, starter: socket.socket, attach: bool) -> None:
         """Start the container, serve it until its end, and clear up."""
-        engine, container = self._engine, self._container
         with ExitStack() as stack:
-            with engine.store.journal.operation("start", lambda action: undo.undo(engine, action)) as operation:
-                self._claim()
-                operation.plan("running", container.id)
-                try:
-                    streams = self._build(stack)
-                    if attach:
-                        streams.add_client(starter)
-                    engine.runtime(container.runtime).start(container.id)
-                except (CommandNotFound, CommandNotExecutable) as error:
-                    self._record_refusal(error)
-                    raise
-                with engine.store.database.transaction() as cursor:
-                    self._container = engine.store.containers.change(
-                        cursor, container.id, status=Status.RUNNING, pid=streams.pid, started=time.time(),
-                        finished=0.0, exit_code=0, error="", endpoints=self._endpoints,
-                    )
-                    operation.finish(cursor)
-            self._announce(starter, attach)
-            status = streams.serve()
-            self._end(exit_code(status))
-            streams.finish(self._container.exit_code)
+            try:
+                streams = self._start(stack)
+            except BaseException as error:
+                self._fail(error)
+                _say(starter, wire.frame(Kind.FAILED, wire.failure(error)))
+                return
+            _say(starter, wire.frame(Kind.STARTED))
+            if attach:
+                streams.add_client(starter)
+            else:
+                starter.close()
+            self._engine.plugins.container_started(self._container)
+            code, error_text = self._serve(streams)
+            self._end(code, error_text)
+            streams.finish(code)
 
-    def _claim(self) -> None:
-        """Make this process the container's one monitor."""
-        with self._engine.store.database.transaction() as cursor:
-            containers = self._engine.store.containers
-            claimed = containers.change(cursor, self._container.id, expected=STARTABLE)
-            if claimed.monitor and owner.alive(claimed.monitor):
-                raise Conflict(f"container {claimed.name} is being started already")
-            containers.change(cursor, self._container.id, monitor=owner.current())
-        self._container = claimed
+    # -- the beginning ----------------------------------------------------------------------------
+
+    def _start(self, stack: ExitStack) -> Streams:
+        """Have the container running and on record as such, or nothing of it."""
+        engine, container = self._engine, self._container
+        with engine.store.journal.operation("start", lambda action: undo.undo(engine, action)) as operation:
+            with engine.store.database.transaction() as cursor:
+                former = self._claim(cursor)
+                operation.plan("running", container.id, cursor=cursor)
+            if former:
+                self._clear()
+            try:
+                streams = self._build(stack)
+                engine.runtime(container.runtime).start(container.id)
+            except BaseException:
+                stack.close()  # let go of everything before it is undone
+                raise
+            with engine.store.database.transaction() as cursor:
+                self._container = engine.store.containers.change(
+                    cursor, container.id, status=Status.RUNNING, pid=streams.pid, started=time.time(),
+                    finished=0.0, exit_code=0, error="", endpoints=(self._endpoint,),
+                )
+                operation.finish(cursor)
+        return streams
+
+    def _claim(self, cursor: sqlite3.Cursor) -> str:
+        """Make this process the container's one monitor; return a former one that was killed while starting it."""
+        containers = self._engine.store.containers
+        claimed = containers.change(cursor, self._container.id, expected=STARTABLE)
+        if claimed.monitor and owner.alive(claimed.monitor):
+            raise Conflict(f"container {claimed.name} is being started already")
+        self._container = containers.change(cursor, self._container.id, monitor=owner.current())
+        return claimed.monitor
+
+    def _clear(self) -> None:
+        """Undo what a killed monitor left, unless another command is at it: then wait for that."""
+        with locks.exclusive(self._engine.layout, f"container-{self._container.id}"):
+            halt.end(self._engine, self._container)
 
     def _build(self, stack: ExitStack) -> Streams:
         """Do all that comes before the command runs; the network side by side with the rest."""
         engine, container = self._engine, self._container
         network = networking.resolve(engine, container.spec)
-        sandbox, path = None, None
+        path = None
         if engine.network(network.driver).capabilities.sandboxed:
-            sandbox = netns.new_sandbox()
-            stack.callback(os.close, sandbox)
-            path = f"/proc/{os.getpid()}/fd/{sandbox}"
+            self._sandbox = netns.new_sandbox()
+            stack.callback(self._let_go)
+            path = f"/proc/{os.getpid()}/fd/{self._sandbox}"
         connecting = Worker(lambda: networking.connect(engine, network, container, path), engine.disown)
         stack.callback(connecting.close)
 
@@ -145,38 +197,77 @@ class Monitor:
             engine.layout.container(container.id), container.id, container.spec.log_options
         )
         streams = stack.enter_context(Streams(self._bundle, container.spec, self._log))
-        endpoint = connecting.result(Endpoint)
-        self._endpoints = (endpoint,)
-        draft.finish(endpoint, self._size)
+        self._endpoint = connecting.result(Endpoint)
+        draft.finish(self._endpoint, self._size)
         streams.begin(engine.runtime(container.runtime).create(container.id, self._bundle, streams.stdio()))
         return streams
 
-    def _announce(self, starter: socket.socket, attach: bool) -> None:
-        starter.setblocking(True)
+    def _let_go(self) -> None:
+        """Let the kernel take the network namespace away, once the container is out of it too."""
+        if self._sandbox is not None:
+            os.close(self._sandbox)
+            self._sandbox = None
+
+    def _fail(self, error: BaseException) -> None:
+        """Record that the container could not be started; remove it if it was to be removed at its end."""
+        engine, container = self._engine, self._container.id
+        code = (error.exit_code if isinstance(error, SampanError) else None) or _FAILED
+        message = error.message if isinstance(error, SampanError) else str(error)
         try:
-            starter.sendall(wire.frame(Kind.STARTED))
-        except OSError:
-            pass  # the starter was killed; the container goes on
-        if not attach:
-            starter.close()
-        self._engine.plugins.container_started(self._container)
+            if engine.store.containers.get(container).monitor != owner.current():
+                return  # it is somebody else's
+            engine.store.containers.update(container, monitor="", exit_code=code, error=message)
+            if self._container.spec.auto_remove:
+                engine.remove(container)
+        except Exception:
+            return  # the starter is told of the first failure, and the container stays to be looked at
 
-    def _record_refusal(self, error: CommandNotFound | CommandNotExecutable) -> None:
-        self._engine.store.containers.update(
-            self._container.id, exit_code=error.exit_code, error=str(error), finished=time.time()
-        )
+    # -- the end ----------------------------------------------------------------------------------
 
-    def _end(self, code: int) -> None:
+    def _serve(self, streams: Streams) -> tuple[int, str]:
+        """Carry bytes until the container ends; return its exit code, and why when it was not its own end."""
+        try:
+            return exit_code(streams.serve(self._kill_rest)), ""
+        except Exception as error:
+            from sampan.engine.recovery import KILLED
+
+            return KILLED, f"internal error: {type(error).__name__}: {error}"
+
+    def _kill_rest(self) -> None:
+        """Kill what outlives the first process where they share the host's pid namespace; elsewhere the kernel does."""
+        if self._container.spec.pid_mode:
+            self._engine.runtime(self._container.runtime).delete(self._container.id, force=True)
+
+    def _end(self, code: int, error: str) -> None:
         """Clear up after the first process, and record how it ended, in that order: who reads the record may act."""
         engine = self._engine
-        halt.halt(engine, self._container)
+        self._let_go()
+        left = self._undo()
         if self._log is not None:
             self._log.close()
+        # What could not be undone keeps our name: the next to start or remove the container tries again.
         self._container = engine.store.containers.update(
-            self._container.id, status=Status.EXITED, pid=0, exit_code=code, finished=time.time(), monitor="",
+            self._container.id, status=Status.EXITED, pid=0, exit_code=code, error=error or left,
+            finished=time.time(), monitor=owner.current() if left else "",
         )
         engine.plugins.container_exited(self._container)
         if self._container.spec.auto_remove:
-            engine.remove(self._container.id)
+            try:
+                engine.remove(self._container.id)
+            except SampanError:
+                pass  # it stays, to be looked at; those who wait are told of its end all the same
+
+    def _undo(self) -> str:
+        """Undo the run; return what failed."""
+        try:
+            halt.end(self._engine, self._container)
+        except Exception as error:
+            return f"cannot clear up: {error}"
+        return ""
 
 
+def _say(starter: socket.socket, content: bytes) -> None:
+    try:
+        starter.sendall(content)
+    except OSError:
+        pass  # the starter was killed; the container's record tells the rest

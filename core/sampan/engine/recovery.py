@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from sampan.errors import NotFound
+from sampan.errors import NotFound, SampanError
 from sampan.model.container import Container, Status
 from sampan.store import locks, owner
 
@@ -29,16 +29,23 @@ def sweep(engine: Engine) -> None:
 def reconcile(engine: Engine) -> None:
     """Find every container on record as running whose monitor is gone."""
     for container in engine.store.containers.with_status(Status.RUNNING, Status.PAUSED):
-        if not owner.alive(container.monitor):
-            _bury(engine, container.id)
+        if not _looked_after(container):
+            try:
+                _bury(engine, container.id)
+            except SampanError:
+                continue  # what it was made with does not work now: that must not keep the others from being listed
 
 
 def truth(engine: Engine, container: Container) -> Container:
     """Return the record as it is once a vanished monitor is accounted for."""
-    if not container.alive or owner.alive(container.monitor):
+    if not container.alive or _looked_after(container):
         return container
     _bury(engine, container.id)
     return engine.store.containers.get(container.id)
+
+
+def _looked_after(container: Container) -> bool:
+    return owner.alive(container.monitor)
 
 
 def _bury(engine: Engine, container: str) -> None:
@@ -49,9 +56,9 @@ def _bury(engine: Engine, container: str) -> None:
             record = engine.store.containers.get(container)
         except NotFound:
             return
-        if not record.alive or owner.alive(record.monitor):
+        if not record.alive or _looked_after(record):
             return
-        halt.halt(engine, record)
+        halt.end(engine, record)
         rebooted = owner.boot_of(record.monitor) != owner.boot_of(owner.current())
         record = engine.store.containers.update(
             container, status=Status.EXITED, pid=0, exit_code=LOST if rebooted else KILLED,

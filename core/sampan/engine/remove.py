@@ -3,40 +3,77 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING
 
 from sampan.engine import stop, undo
 from sampan.errors import Conflict, NotFound
-from sampan.model.container import Status
+from sampan.model.container import Container, Status
 from sampan.store import owner
 
 if TYPE_CHECKING:
     from sampan.engine.engine import Engine
 
 _REMOVABLE = (Status.CREATED, Status.EXITED, Status.DEAD)
+_PATIENCE = 10.0
+"""Seconds given to another command to finish starting a container that is removed by force."""
 
 
 def remove(engine: Engine, text: str, *, force: bool) -> None:
     """Remove a container; killed in the middle, the next command completes it."""
-    container = engine.container(text)
-    if container.alive and not force:
+    found = engine.container(text)
+    container = _ended(engine, found) if force else found
+    if container is None:
+        return
+    if container.alive:
         raise Conflict(
             f"You cannot remove a running container {container.id}. "
             "Stop the container before attempting removal or force remove"
         )
-    if container.alive:
-        stop.kill(engine, container.id, "KILL")
-        if container.spec.auto_remove:
-            return  # its monitor does
     with engine.store.journal.operation("remove", lambda action: undo.undo(engine, action)) as operation:
         with engine.store.database.transaction() as cursor:
             record = engine.store.containers.change(cursor, container.id, expected=_REMOVABLE)
-            if record.monitor and owner.alive(record.monitor) and owner.current() != record.monitor:
+            if _being_started(record):
                 raise Conflict(f"container {record.name} is being started")
             engine.store.containers.change(cursor, container.id, status=Status.REMOVING)
             operation.plan("container", container.id, cursor=cursor)
+        if record.monitor:
+            _clear(engine, record)
         discard(engine, container.id)
     engine.plugins.container_removed(container)
+
+
+def _ended(engine: Engine, container: Container) -> Container | None:
+    """Kill a container that runs or is about to; None when its monitor removes it."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        if container.alive:
+            try:
+                stop.kill(engine, container.id, "KILL")
+            except Conflict:
+                pass  # it ended by itself
+            if container.spec.auto_remove:
+                return None
+        elif not _being_started(container) or time.monotonic() > deadline:
+            return container
+        else:
+            time.sleep(0.005)
+        try:
+            container = engine.container(container.id)
+        except NotFound:
+            return None
+
+
+def _being_started(container: Container) -> bool:
+    return bool(container.monitor) and container.monitor != owner.current() and owner.alive(container.monitor)
+
+
+def _clear(engine: Engine, container: Container) -> None:
+    """Undo what a monitor that was killed, or could not, has left of the last run."""
+    from sampan.engine import halt
+
+    if container.monitor != owner.current():
+        halt.halt(engine, container)
 
 
 def discard(engine: Engine, container: str) -> None:

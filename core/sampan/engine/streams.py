@@ -10,11 +10,13 @@ import socket
 import struct
 import termios
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sampan.contracts.runtime import Started, Stdio
-from sampan.engine import wire
+from sampan.engine import rendezvous, wire
 from sampan.engine.wire import Kind
+from sampan.errors import SampanError
 
 if TYPE_CHECKING:
     from sampan.contracts.log import LogWriter, Stream
@@ -24,7 +26,9 @@ _CHUNK = 1 << 16
 _ENOUGH = 1 << 20
 """Bytes waiting for one client at which the container is made to wait too."""
 _GRACE = 0.1
-"""Seconds after the end of the first process during which others may still empty their pipes."""
+"""Seconds after the end of the container that its pipes are waited for, where somebody outside it holds them open."""
+_REST = 1 << 20
+"""Bytes that a pipe may still hold then."""
 
 
 class Client:
@@ -36,6 +40,7 @@ class Client:
         self.parser = wire.Parser()
         self.waiting = bytearray()
         self.watches = False
+        self.types = False
 
     def push(self) -> bool:
         """Send what waits, as far as the socket takes it; False when the peer is gone."""
@@ -56,7 +61,6 @@ class Streams:
     def __init__(self, where: str, spec: ContainerSpec, log: LogWriter) -> None:
         self._spec = spec
         self._log = log
-        self._socket_path = f"{where}/attach.sock"
         self._outputs: dict[int, Stream] = {}
         self._input: int | None = None
         self._typed = bytearray()
@@ -68,14 +72,8 @@ class Streams:
         self._held = False
         self._pidfd = -1
         self.pid = 0
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            os.unlink(self._socket_path)
-        except FileNotFoundError:
-            pass
-        self._listener.bind(self._socket_path)
-        self._listener.listen(64)
-        self._listener.setblocking(False)
+        self._ended = False
+        self._listener = rendezvous.listen(f"{where}/attach.sock")
         self._poll.register(self._listener, select.POLLIN)
 
     def stdio(self) -> Stdio:
@@ -99,7 +97,7 @@ class Streams:
         if started.console is not None:
             self._console = started.console
             self._outputs = {started.console: "stdout"}
-            self._input = started.console
+            self._input = started.console if self._spec.open_stdin else None
         elif self._input is not None:
             os.set_blocking(self._input, False)
         for descriptor in self._outputs:
@@ -109,51 +107,66 @@ class Streams:
         self._poll.register(self._pidfd, select.POLLIN)
         self._hold(False)
 
-    def add_client(self, connection: socket.socket) -> None:
-        """Attach a connection that exists already."""
-        self._clients[connection.fileno()] = Client(connection)
-        self._poll.register(connection, select.POLLIN)
+    def add_client(self, starter: socket.socket) -> None:
+        """Attach whoever started the container; its input ends when that goes."""
+        self._admit(starter).types = True
 
-    def serve(self) -> int:
-        """Carry bytes until the first process has ended and its output is drained; return its wait status."""
-        ended: float | None = None
-        while ended is None or (self._outputs and time.monotonic() - ended < _GRACE) or (self._outputs and self._held):
-            for descriptor, events in self._poll.poll(None if ended is None else 20):
-                if descriptor == self._pidfd:
-                    self._poll.unregister(self._pidfd)
-                    ended = time.monotonic()
-                elif self._handle(descriptor, events):
-                    ended = time.monotonic() if ended is not None else None
-        _, status = os.waitpid(self.pid, 0)
+    def _admit(self, connection: socket.socket) -> Client:
+        client = self._clients[connection.fileno()] = Client(connection)
+        self._poll.register(connection, select.POLLIN)
+        return client
+
+    def serve(self, ended: Callable[[], None]) -> int:
+        """Carry bytes until the first process has ended and all output is read; return its wait status.
+
+        ``ended`` is called in between, to end whoever else could write.
+        """
+        status, deadline = None, 0.0
+        while status is None or (self._outputs and time.monotonic() < deadline):
+            for descriptor, events in self._poll.poll(None if status is None else 20):
+                if descriptor != self._pidfd:
+                    self._handle(descriptor, events)
+                    continue
+                self._poll.unregister(self._pidfd)
+                _, status = os.waitpid(self.pid, 0)
+                ended()
+                deadline = time.monotonic() + _GRACE
+                # What is left in the pipes is little: from here on no slow client delays the end.
+                self._ended = True
+                self._hold(False)
+        for descriptor in list(self._outputs):
+            self._read_rest(descriptor)
         return status
 
     def finish(self, code: int) -> None:
         """Tell everyone the exit code, after all output, and wait until they have it or are gone."""
+        self._accept()
         self._listener.close()
-        for client in self._clients.values():
+        self._poll = select.poll()
+        for client in list(self._clients.values()):
             client.waiting += wire.frame(Kind.EXIT, str(code).encode())
-            client.connection.settimeout(None)
-            try:
-                client.connection.sendall(client.waiting)
-            except OSError:
-                pass  # gone before the end
-            client.connection.close()
-        self._clients.clear()
+            self._poll.register(client.connection, select.POLLIN | select.POLLOUT)
+        while self._clients:
+            for descriptor, events in self._poll.poll():
+                client = self._clients[descriptor]
+                # What is still typed is read, so that nobody waits for its being read before reading.
+                gone = events & ~select.POLLOUT and not _read_on(client.connection)
+                if gone or not client.push() or not client.waiting:
+                    self._poll.unregister(descriptor)
+                    self._clients.pop(descriptor).connection.close()
 
-    def _handle(self, descriptor: int, events: int) -> bool:
-        """Act on one readiness; return whether it was output of the container."""
+    def _handle(self, descriptor: int, events: int) -> None:
+        """Act on one readiness."""
         if descriptor in self._outputs and events & (select.POLLIN | select.POLLHUP | select.POLLERR):
             self._read_output(descriptor)
             if descriptor == self._input and events & select.POLLOUT:
                 self._type()
-            return True
-        if descriptor == self._input:
+        elif descriptor == self._input:
             self._type()
         elif descriptor == self._listener.fileno():
             self._accept()
         elif descriptor in self._clients:
             self._serve_client(self._clients[descriptor], events)
-        return False
 
     # -- from the container -----------------------------------------------------------------------
 
@@ -170,7 +183,10 @@ class Streams:
             self._drop_output(descriptor)
             return
         stream = self._outputs[descriptor]
-        self._log.write(stream, content, time.time())
+        try:
+            self._log.write(stream, content, time.time())
+        except (SampanError, OSError):
+            pass  # a full disk must not end the container: its log has a gap
         framed = wire.frame(Kind.OUTPUT if stream == "stdout" else Kind.ERRORS, content)
         for client in list(self._clients.values()):
             if not client.watches:
@@ -178,30 +194,31 @@ class Streams:
                 self._push(client)
         self._hold_if_slow()
 
+    def _read_rest(self, descriptor: int) -> None:
+        for _ in range(_REST // _CHUNK):
+            if descriptor not in self._outputs or not select.select([descriptor], [], [], 0)[0]:
+                return
+            self._read_output(descriptor)
+
     def _drop_output(self, descriptor: int) -> None:
         del self._outputs[descriptor]
-        if descriptor == self._console:
-            # It stays open: a new process may still open the terminal. It is only not listened to.
-            self._poll.unregister(descriptor)
-            return
-        if not self._held:
-            self._poll.unregister(descriptor)
-        os.close(descriptor)
+        self._poll.unregister(descriptor)
+        # A terminal stays open: a new process may still open its other side. It is only not listened to.
+        if descriptor != self._console:
+            os.close(descriptor)
 
     def _hold_if_slow(self) -> None:
-        slow = any(len(client.waiting) > _ENOUGH for client in self._clients.values())
+        slow = not self._ended and any(len(client.waiting) > _ENOUGH for client in self._clients.values())
         if slow != self._held:
             self._hold(slow)
 
     def _hold(self, held: bool) -> None:
         """Stop or go on reading the container's output."""
         self._held = held
+        reading = 0 if held else select.POLLIN
         for descriptor in self._outputs:
             typing = select.POLLOUT if descriptor == self._input and self._typed else 0
-            if held and not typing:
-                self._poll.register(descriptor, 0)
-            else:
-                self._poll.register(descriptor, typing if held else select.POLLIN | typing)
+            self._poll.register(descriptor, reading | typing)
 
     # -- to the container -------------------------------------------------------------------------
 
@@ -246,11 +263,12 @@ class Streams:
     # -- clients ----------------------------------------------------------------------------------
 
     def _accept(self) -> None:
-        try:
-            connection, _ = self._listener.accept()
-        except BlockingIOError:
-            return
-        self.add_client(connection)
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:  # nobody waits any more, or no descriptor is left for who does
+                return
+            self._admit(connection)
 
     def _serve_client(self, client: Client, events: int) -> None:
         if events & select.POLLOUT:
@@ -259,20 +277,21 @@ class Streams:
         if events & (select.POLLIN | select.POLLHUP | select.POLLERR) and client.connection.fileno() >= 0:
             try:
                 received = client.connection.recv(_CHUNK)
+                for kind, content in client.parser.feed(received):
+                    self._obey(client, kind, content)
             except BlockingIOError:
                 return
-            except OSError:
+            except (OSError, ValueError):  # it is gone, or speaks another language
                 received = b""
-            if not received:
+            if not received and client.connection.fileno() >= 0:
                 self._drop(client)
-                return
-            for kind, content in client.parser.feed(received):
-                self._obey(client, kind, content)
 
     def _obey(self, client: Client, kind: Kind, content: bytes) -> None:
-        if kind is Kind.INPUT and self._input is not None:
-            self._typed += content
-            self._type()
+        if kind is Kind.INPUT:
+            client.types = True
+            if self._input is not None:
+                self._typed += content
+                self._type()
         elif kind is Kind.CLOSE_INPUT and self._spec.stdin_once:
             self._end_input()
         elif kind is Kind.RESIZE and self._console is not None:
@@ -299,7 +318,7 @@ class Streams:
         self._poll.unregister(client.connection)
         del self._clients[client.connection.fileno()]
         client.connection.close()
-        if self._spec.stdin_once and not self._spec.terminal and not client.watches:
+        if self._spec.stdin_once and not self._spec.terminal and client.types:
             self._end_input()
         self._hold_if_slow()
 
@@ -314,3 +333,13 @@ class Streams:
         for descriptor in open_ends - {None, -1}:
             assert descriptor is not None
             os.close(descriptor)
+
+
+def _read_on(connection: socket.socket) -> bool:
+    """Read what nobody will use; False when the peer is gone."""
+    try:
+        return bool(connection.recv(_CHUNK))
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False

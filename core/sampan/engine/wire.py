@@ -18,6 +18,8 @@ from sampan import errors
 _HEADER = struct.Struct(">BI")
 _SIZE = struct.Struct(">HH")
 LARGEST = 1 << 16
+"""Bytes of content in the largest frame of input or output."""
+_LIMIT = 1 << 20
 
 
 class Kind(enum.IntEnum):
@@ -53,7 +55,9 @@ def resize(height: int, width: int) -> bytes:
 
 
 def size(content: bytes) -> tuple[int, int]:
-    """Return height and width from a RESIZE frame's content."""
+    """Return height and width from a RESIZE frame's content. Raises ValueError when it is none."""
+    if len(content) != _SIZE.size:
+        raise ValueError("no size")
     height, width = _SIZE.unpack(content)
     return height, width
 
@@ -61,15 +65,16 @@ def size(content: bytes) -> tuple[int, int]:
 def failure(error: BaseException) -> bytes:
     """Return an error as the content of a FAILED frame."""
     if isinstance(error, errors.SampanError):
-        return msgspec.json.encode(Failure(type(error).__name__, error.message, error.hint))
+        # A plugin may have classes of its own; the other side knows those of the tree.
+        known = next(kind.__name__ for kind in type(error).__mro__ if hasattr(errors, kind.__name__))
+        return msgspec.json.encode(Failure(known, error.message, error.hint))
     return msgspec.json.encode(Failure("SampanError", f"internal error: {type(error).__name__}: {error}"))
 
 
 def error(content: bytes) -> errors.SampanError:
     """Return the error that a FAILED frame's content tells of."""
     told = msgspec.json.decode(content, type=Failure)
-    kind = getattr(errors, told.kind, errors.SampanError)
-    made = kind(told.message, told.hint)
+    made = getattr(errors, told.kind)(told.message, told.hint)
     assert isinstance(made, errors.SampanError)
     return made
 
@@ -81,10 +86,12 @@ class Parser:
         self._pending = bytearray()
 
     def feed(self, received: bytes) -> Iterator[tuple[Kind, bytes]]:
-        """Take bytes as they come, yield the frames that are whole."""
+        """Take bytes as they come, yield the frames that are whole. Raises ValueError on what is no frame."""
         self._pending += received
         while len(self._pending) >= _HEADER.size:
             kind, length = _HEADER.unpack_from(self._pending)
+            if length > _LIMIT:
+                raise ValueError("a frame is too long")
             end = _HEADER.size + length
             if len(self._pending) < end:
                 return
