@@ -11,16 +11,24 @@ from sampan.store import locks
 
 if TYPE_CHECKING:
     from sampan.engine.engine import Engine
+    from sampan.store.store import Store
 
 
 def blobs(engine: Engine, digests: Iterable[Digest]) -> None:
     """Remove those of the blobs that no image and no running operation needs."""
     store = engine.store
     for digest in digests:
-        # Inside the transaction: nobody can come to need it between the question and the removal.
-        with store.database.transaction() as cursor:
-            if not store.images.needs_blob(cursor, digest):
-                store.blobs.remove(digest)
+        # Whoever holds its lock is bringing it, and so needs it. A lock file that a killed download left goes with ours.
+        with locks.exclusive(engine.layout, digest, wait=False) as free:
+            if free:
+                _blob(store, digest)
+
+
+def _blob(store: Store, digest: Digest) -> None:
+    # Inside the transaction: nobody can come to need it between the question and the removal.
+    with store.database.transaction() as cursor:
+        if not store.images.needs_blob(cursor, digest):
+            store.blobs.remove(digest)
 
 
 def chains(engine: Engine, driver: str, lowest_first: Iterable[Digest]) -> None:

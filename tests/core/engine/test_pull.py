@@ -102,12 +102,14 @@ def test_pull_by_digest(tmp_path: Path, registry: RegistryServer) -> None:
 @pytest.mark.parametrize("driver", DRIVERS)
 @pytest.mark.parametrize(("form", "compression"), [("oci", "zstd"), ("oci", "gzip"), ("v2s2", "gzip")])
 def test_forms_and_compressions(
-    tmp_path: Path, registry: RegistryServer, small_image: str, form: str, compression: str, driver: str
+    tmp_path: Path, registry: RegistryServer, form: str, compression: str, driver: str
 ) -> None:
-    name = push_image(small_image, registry, f"pull/{form}-{compression}:1", form=form, compression=compression)
+    # Whole blocks: umoci leaves out the padding after the last file.
+    files = [{"etc/one": b"1" * 5120, "etc/both": b"l" * 512}, {"etc/two": b"2" * 512, "etc/both": b"u" * 512}]
+    image = make_image(tmp_path / "made", files)
+    name = push_image(image, registry, f"pull/{form}-{compression}:1", form=form, compression=compression)
     with engine_at(tmp_path, driver) as engine:
-        image = engine.pull(name).image
-        assert tree(engine, image.id) == {"etc/one": b"1" * 5000, "etc/both": b"upper", "etc/two": b"2"}
+        assert tree(engine, engine.pull(name).image.id) == {**files[0], **files[1]}
 
 
 def test_plain_layers_and_the_same_one_twice(tmp_path: Path, registry: RegistryServer) -> None:
@@ -128,10 +130,10 @@ def test_an_image_without_layers(tmp_path: Path, registry: RegistryServer) -> No
 
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_many_layers(tmp_path: Path, registry: RegistryServer, driver: str) -> None:
-    push(registry, f"pull/many-{driver}:1", [archive({f"file{n}": str(n).encode()}) for n in range(60)])
+    push(registry, f"pull/many-{driver}:1", [archive({f"file{n}": str(n).encode()}) for n in range(30)])
     with engine_at(tmp_path, driver) as engine:
         image = engine.pull(f"{registry.address}/pull/many-{driver}:1").image
-        assert tree(engine, image.id) == {f"file{n}": str(n).encode() for n in range(60)}
+        assert tree(engine, image.id) == {f"file{n}": str(n).encode() for n in range(30)}
 
 
 # Indexes and platforms
@@ -189,7 +191,9 @@ def test_a_single_image_of_another_platform(tmp_path: Path, registry: RegistrySe
 # What is not right
 
 
-def refused(tmp_path: Path, name: str, kind: type[SampanError], message: str, driver: str = "overlay2") -> None:
+def refused(
+    tmp_path: Path, name: str, kind: type[SampanError], message: str | None, driver: str = "overlay2"
+) -> None:
     with engine_at(tmp_path, driver) as engine:
         with pytest.raises(kind, match=message):
             engine.pull(name)
@@ -227,17 +231,19 @@ def test_a_registry_that_gives_other_bytes(tmp_path: Path, registry: RegistrySer
     original = file.read_bytes()
     file.write_bytes(original[:50] + bytes([original[50] ^ 1]) + original[51:])
     name = f"{registry.address}/pull/tampered-{what}"
-    refused(tmp_path, f"{name}@{digest}" if what == "manifest" else f"{name}:1", SampanError, "")
+    refused(tmp_path, f"{name}@{digest}" if what == "manifest" else f"{name}:1", SampanError, None)
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
 @pytest.mark.parametrize(
-    "layer", [b"this is no archive" * 100, archive({"a": b"1"})[:600], gzip.compress(archive({"a": b"1"}))[:-20]],
+    "layer",
+    [b"this is no archive" * 100, archive({"a": b"1" * 999})[:600], gzip.compress(archive({"a": b"1"}))[:-20]],
+    ids=["garbage", "truncated", "truncated-gzip"],
 )
 def test_a_layer_that_makes_no_sense(tmp_path: Path, registry: RegistryServer, layer: bytes, driver: str) -> None:
     name = f"pull/senseless-{driver}-{sha256(layer)[7:15]}:1"
     push(registry, name, [archive({"x": b"1"}), layer], plain=True)
-    refused(tmp_path, f"{registry.address}/{name}", Corrupt, "", driver)
+    refused(tmp_path, f"{registry.address}/{name}", Corrupt, None, driver)
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
@@ -261,7 +267,7 @@ def test_a_download_that_breaks_off_for_good(tmp_path: Path, registry: RegistryS
     push(registry, "pull/broken:1", made)
     victim = sha256(gzip.compress(made[2], 1, mtime=0))
     proxy.fault(f"GET .*{victim}", times=100, cut=1000)
-    refused(tmp_path, f"{proxy.address}/pull/broken:1", SampanError, "")
+    refused(tmp_path, f"{proxy.address}/pull/broken:1", SampanError, None)
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
@@ -349,7 +355,7 @@ def test_extensions_hear_of_it(tmp_path: Path, registry: RegistryServer, monkeyp
 
 
 def test_real_tools_image(tmp_path: Path, registry: RegistryServer) -> None:
-    image = make_image(tmp_path / "made", [{"bin/sh": b"#!"}], ["--config.entrypoint=/bin/sh", "--config.env=A=1"])
+    image = make_image(tmp_path / "made", [{"bin/sh": b"#" * 512}], ["--config.entrypoint=/bin/sh", "--config.env=A=1"])
     name = push_image(image, registry, "pull/umoci:1")
     with engine_at(tmp_path) as engine:
         engine.pull(name)
