@@ -98,7 +98,7 @@ class _Extraction:
         try:
             fd = os.open(base, _CREATE, mode, dir_fd=directory)
         except FileExistsError:
-            directory, _ = self._clear(parent, base)
+            directory = self._clear(parent, base)
             fd = os.open(base, _CREATE, mode, dir_fd=directory)
         try:
             if entry.size:
@@ -131,7 +131,7 @@ class _Extraction:
         try:
             self._node(entry, base, directory)
         except FileExistsError:
-            directory, _ = self._clear(parent, base)
+            directory = self._clear(parent, base)
             self._node(entry, base, directory)
         self._finish(entry, base, directory)
         os.utime(base, ns=(entry.mtime, entry.mtime), dir_fd=directory, follow_symlinks=False)
@@ -159,7 +159,7 @@ class _Extraction:
                 self._finish(entry, base, directory, fresh=False)
                 self._tree.forget()  # it may lend its group from now on
                 return
-            directory, _ = self._clear(parent, base)
+            directory = self._clear(parent, base)
             os.mkdir(base, entry.mode & 0o7777, dir_fd=directory)
             self._policy.made_directory(_path(base, directory))
         self._finish(entry, base, directory)
@@ -169,21 +169,24 @@ class _Extraction:
         if target == path:
             return
         target_parent, _, target_base = target.rpartition(b"/")
-        source = self._tree.look_up(target_parent)
-        if source is None or not target_base:
+        if not target_base or self._tree.look_up(target_parent) is None:
             raise Corrupt(f"layer: {entry.name.decode(errors='backslashreplace')!r} is a link to "
                           f"{entry.link.decode(errors='backslashreplace')!r}, which is not in the layer")
-        for attempt in range(2):
-            directory = self._tree.get(parent)
-            source = self._tree.get(target_parent)  # the other may have closed it
-            directory = self._tree.get(parent)
-            try:
-                os.link(target_base, base, src_dir_fd=source, dst_dir_fd=directory, follow_symlinks=False)
+        source, directory = self._pair(target_parent, parent)
+        try:
+            os.link(target_base, base, src_dir_fd=source, dst_dir_fd=directory, follow_symlinks=False)
+        except FileExistsError:
+            if _same(target_base, source, base, directory):
                 return
-            except FileExistsError:
-                if attempt or _same(target_base, source, base, directory):
-                    return
-                self._clear(parent, base)
+            self._clear(parent, base)
+            source, directory = self._pair(target_parent, parent)
+            os.link(target_base, base, src_dir_fd=source, dst_dir_fd=directory, follow_symlinks=False)
+
+    def _pair(self, first: bytes, second: bytes) -> tuple[int, int]:
+        """Return the descriptors of two directories, both open: getting one may have closed the other."""
+        self._tree.get(first)
+        self._tree.get(second)
+        return self._tree.get(first), self._tree.get(second)
 
     def _finish(self, entry: Entry, base: bytes, directory: int, *, fresh: bool = True) -> None:
         """Set owner, mode and extended attributes of what is not a regular file."""
@@ -198,15 +201,13 @@ class _Extraction:
         if entry.xattrs:
             _set_xattrs(_path(base, directory), entry.xattrs, follow=False)
 
-    def _clear(self, parent: bytes, base: bytes) -> tuple[int, bool]:
-        """Remove what is in an entry's place. Returns the directory, and whether a directory was removed."""
-        directory = self._tree.get(parent)
-        was_directory = stat.S_ISDIR(os.stat(base, dir_fd=directory, follow_symlinks=False).st_mode)
-        removal.remove(base, directory)
+    def _clear(self, parent: bytes, base: bytes) -> int:
+        """Remove what is in an entry's place, and return the directory."""
+        removal.remove(base, self._tree.get(parent))
         # A link removed may have led to directories known by paths through it.
         self._tree.forget()
         self._times.pop(parent + b"/" + base if parent else base, None)
-        return self._tree.get(parent), was_directory
+        return self._tree.get(parent)
 
     def _whiteout(self, path: bytes, parent: bytes, base: bytes) -> None:
         if base == whiteouts.OPAQUE:

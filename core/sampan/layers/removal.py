@@ -13,8 +13,11 @@ def remove(name: bytes, directory: int) -> None:
     """Remove whatever ``name`` is in the open directory, with all its content. Gone already: done."""
     try:
         os.unlink(name, dir_fd=directory)
-    except (IsADirectoryError, PermissionError):
-        _remove_directory(name, directory)
+    except (IsADirectoryError, PermissionError) as error:
+        try:
+            _remove_directory(name, directory)
+        except NotADirectoryError:
+            raise error from None  # a file that may not be removed
     except FileNotFoundError:
         return
 
@@ -42,7 +45,7 @@ def clear(directory: int, keep: Callable[[bytes], bool]) -> None:
 def _remove_directory(name: bytes, directory: int) -> None:
     try:
         top = os.open(name, _DIRECTORY, dir_fd=directory)
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return
     try:
         _empty(top, top, 0)
