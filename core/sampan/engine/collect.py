@@ -18,7 +18,7 @@ def blobs(engine: Engine, digests: Iterable[Digest]) -> None:
     """Remove those of the blobs that no image and no running operation needs."""
     store = engine.store
     for digest in digests:
-        # Whoever holds its lock is bringing it, and so needs it. A lock file that a killed download left goes with ours.
+        # Whoever holds its lock is bringing it, and so needs it. What a killed download left of a lock goes with ours.
         with locks.exclusive(engine.layout, digest, wait=False) as free:
             if free:
                 _blob(store, digest)

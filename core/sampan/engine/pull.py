@@ -19,6 +19,7 @@ from sampan.model.digest import of as digest_of
 from sampan.model.image import Image, ImageConfig
 from sampan.model.platform import Platform
 from sampan.model.reference import Reference
+from sampan.store import locks
 
 if TYPE_CHECKING:
     from sampan.contracts.registry import Registry
@@ -111,10 +112,11 @@ class _Pull:
 
     def _configuration(self, blob: Descriptor) -> bytes:
         blobs = self._store.blobs
-        if not blobs.has(blob.digest):
-            with self._registry.blob(blob) as chunks:
-                for _ in blobs.ingest(blob, chunks):
-                    pass
+        with locks.exclusive(self._engine.layout, blob.digest):
+            if not blobs.has(blob.digest):
+                with self._registry.blob(blob) as chunks:
+                    for _ in blobs.ingest(blob, chunks):
+                        pass
         return blobs.read(blob.digest)
 
     def _bring(self, steps: list[Step]) -> None:

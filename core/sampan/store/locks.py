@@ -25,9 +25,7 @@ def exclusive(layout: Layout, name: str, *, wait: bool = True) -> Iterator[bool]
         yield True
     finally:
         os.unlink(path)
-        # Not by closing alone: a process that another thread forked meanwhile has the descriptor too.
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
-        os.close(descriptor)
+        _release(descriptor)
 
 
 def _acquire(path: str, wait: bool) -> int | None:
@@ -43,6 +41,12 @@ def _acquire(path: str, wait: bool) -> int | None:
         except FileNotFoundError:
             pass  # the one who had it before us removed the file we waited on: take the new one
         except BaseException:
-            os.close(descriptor)
+            _release(descriptor)
             raise
-        os.close(descriptor)
+        _release(descriptor)
+
+
+def _release(descriptor: int) -> None:
+    # Not by closing alone: a process that another thread forked meanwhile has the descriptor too.
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    os.close(descriptor)

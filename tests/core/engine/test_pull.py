@@ -277,6 +277,8 @@ def test_two_engines_pull_the_same_at_once(
     push(registry, f"pull/atonce-{driver}:1", layers("at once"))
     name = f"{proxy.address}/pull/atonce-{driver}:1"
     results: list[object] = []
+    with engine_at(tmp_path, driver) as engine:
+        engine.storage()  # finds out what works here, once
 
     def pull() -> None:
         try:
