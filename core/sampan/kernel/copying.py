@@ -1,5 +1,7 @@
-"""Copy directory trees as they are: reflink where the file system can, else in the kernel (ioctl_ficlone(2),
-copy_file_range(2)), else through memory."""
+"""Copy directory trees as they are: cloned where the file system can, else in the kernel, else through memory.
+
+See ioctl_ficlone(2) and copy_file_range(2).
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,8 @@ import os
 import stat
 from typing import Final
 
+from sampan.errors import Unsupported
+
 _FICLONE: Final = 0x40049409
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -17,11 +21,15 @@ _NOT_POSSIBLE = frozenset((
     errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS, errno.EPERM, errno.EBADF, errno.ETXTBSY,
 ))
 _PIECE = 1 << 20
+_MOST_LEVELS = 300  # each takes two descriptors while it is copied
 
 
 def copy_tree(source: str, target: str) -> None:
-    """Make ``target``, an empty directory, a copy of ``source``: content, owners, modes, times, devices, extended
-    attributes, and links between its files. Nobody may change the source meanwhile. Raises OSError."""
+    """Make ``target``, an empty directory, a copy of ``source``, which nobody may change meanwhile.
+
+    Content, owners, modes, times, devices, extended attributes and links between files are as they were.
+    Raises OSError, and Unsupported for a tree that is too deep.
+    """
     origin = os.open(source, _DIRECTORY)
     try:
         copy = os.open(target, _DIRECTORY)
@@ -45,6 +53,8 @@ class _TreeCopy:
         self._directory(origin, copy, "")
 
     def _directory(self, origin: int, copy: int, path: str) -> None:
+        if path.count("/") > _MOST_LEVELS:
+            raise Unsupported(f"directories nested more than {_MOST_LEVELS} deep", "flatten the tree")
         with os.scandir(origin) as entries:
             names = [entry.name for entry in entries]
         for name in names:

@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 
+from sampan.layers.directories import check_depth
 from sampan.model.change import Change, ChangeKind
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -63,6 +64,7 @@ def statuses(directory: int) -> Statuses:
 
 
 def _compare(old: int, new: int, path: bytes, found: list[Change]) -> None:
+    check_depth(path)
     before, after = statuses(old), statuses(new)
     found.extend(Change(path + name, ChangeKind.DELETED) for name in before.keys() - after.keys())
     for name, status in after.items():
@@ -84,6 +86,7 @@ def _compare(old: int, new: int, path: bytes, found: list[Change]) -> None:
 
 
 def _add_all(directory: int, path: bytes, found: list[Change]) -> None:
+    check_depth(path)
     for name, status in statuses(directory).items():
         found.append(Change(path + name, ChangeKind.ADDED))
         if stat.S_ISDIR(status.st_mode):
@@ -93,6 +96,7 @@ def _add_all(directory: int, path: bytes, found: list[Change]) -> None:
 
 def _upper(directory: int, path: bytes, lowers: list[bytes], hidden: bool, found: list[Change]) -> None:
     """Compare one upper directory; ``hidden`` when it is opaque, itself or through one it is in."""
+    check_depth(path)
     here = statuses(directory)
     if hidden:
         gone = _merged(lowers) - here.keys()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import stat
 
-from sampan.errors import Corrupt
+from sampan.errors import Corrupt, Unsupported
 from sampan.kernel import paths
 
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MOST = 192  # descriptors kept open at most; well below the customary limit of 1024
 _DEEPEST = 32
 _DEFAULT_ACL = "system.posix_acl_default"
+_MOST_LEVELS = 300  # a walk holds a descriptor or two for each, and a few of Python's frames
 
 
 def clean(name: bytes) -> bytes:
@@ -28,6 +29,12 @@ def clean(name: bytes) -> bytes:
         elif part and part != b".":
             parts.append(part)
     return b"/".join(parts)
+
+
+def check_depth(path: bytes) -> None:
+    """Raise Unsupported for a directory that is too deep to walk into; ``path`` is its path in the tree."""
+    if path.count(b"/") > _MOST_LEVELS:
+        raise Unsupported(f"directories nested more than {_MOST_LEVELS} deep", "flatten the tree")
 
 
 class Directories:

@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from sampan.kernel import paths
 from sampan.layers import reader, whiteouts
+from sampan.layers.directories import check_depth
 from sampan.model.change import Change, ChangeKind
 
 _HEADER = struct.Struct("100s8s8s8s12s12s8s1s100s8s32s32s8s8s155s12x")
@@ -34,7 +35,7 @@ _KEPT_BACK = ("trusted.overlay.", "user.overlay.", "security.selinux")
 def write_tree(root: str, out: BinaryIO) -> None:
     """Write everything below the directory ``root``; sockets are left out. The tree may change meanwhile.
 
-    Raises OSError.
+    Raises OSError, Unsupported.
     """
     fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -83,6 +84,7 @@ class _Writer:
 
     def directory(self, fd: int, prefix: bytes) -> None:
         """Write what the open directory holds."""
+        check_depth(prefix)
         with os.scandir(fd) as entries:
             found = sorted((os.fsencode(entry.name), entry.stat(follow_symlinks=False)) for entry in entries)
         for name, status in found:

@@ -28,7 +28,7 @@ import pytest
 
 from sampan import naive
 from sampan.contracts.storage import Change, ChangeKind, Kind, StorageDriver
-from sampan.errors import AlreadyExists, Conflict, Corrupt, InvalidInput, NotFound
+from sampan.errors import AlreadyExists, Conflict, Corrupt, InvalidInput, NotFound, Unsupported
 
 Make = Callable[[str], StorageDriver]
 
@@ -340,6 +340,19 @@ class StorageDriverSuite:
         assert naive.usage(driver, "top").size == 11
         driver.commit("top", "frozen")
         assert list(naive.changes(driver, "frozen")) == wanted
+
+    @pytest.mark.parametrize("depth", [200, 1500])
+    def test_deep_trees_are_served_or_refused(self, driver: StorageDriver, depth: int) -> None:
+        layer(driver, "base", None, Archive().add("d/" * depth + "f", b"x"))
+        try:
+            driver.prepare("top", "base")
+            assert naive.usage(driver, "base").inodes == depth + 1
+            assert len(list(naive.changes(driver, "base"))) == depth + 1
+        except Unsupported:
+            assert depth > 300
+        driver.remove("top")
+        driver.remove("base")
+        assert list(driver.walk()) == []
 
     # Commands die, and run side by side
 

@@ -10,7 +10,7 @@ import tarfile
 import pytest
 
 from sampan.errors import Corrupt, Denied, OutOfSpace, SampanError
-from sampan.layers import extract, whiteouts
+from sampan.layers import extract, removal, whiteouts
 from sampan.testing.storage import Archive, names, read
 
 
@@ -26,6 +26,7 @@ def jail(tmp_path):
     assert (tmp_path / "outside").read_text() == "untouched"
     assert (tmp_path / "outside").stat().st_nlink == 1
     assert os.listdir(tmp_path / "dir") == []
+    removal.remove_tree(str(root))  # deeper than pytest's own clean-up can go
 
 
 @pytest.fixture(params=[whiteouts.Remove, whiteouts.Overlay])

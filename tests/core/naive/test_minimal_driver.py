@@ -2,13 +2,13 @@
 
 import os
 import re
-import shutil
 
 import pytest
 
 from sampan.contracts.storage import Kind, Snapshot, StorageDriver
 from sampan.errors import AlreadyExists, Conflict, InvalidInput, NotFound
 from sampan.kernel.copying import copy_tree
+from sampan.layers.removal import remove_tree
 from sampan.model.mount import Mount
 from sampan.testing.storage import StorageDriverSuite
 
@@ -27,7 +27,7 @@ class MinimalDriver(StorageDriver):
         if parent is not None and self.stat(parent).kind is not Kind.COMMITTED:
             raise NotFound(parent)
         new = f"{self.root}/new@{key}"
-        shutil.rmtree(new, ignore_errors=True)
+        remove_tree(new)
         os.mkdir(new)
         if parent is not None:
             copy_tree(self._path(self.stat(parent)), new)
@@ -51,10 +51,10 @@ class MinimalDriver(StorageDriver):
         if any(s.parent == key for s in self.walk()):
             raise Conflict(key)
         gone = f"{self.root}/new@{key}"
-        shutil.rmtree(gone, ignore_errors=True)
+        remove_tree(gone)
         for snapshot in [s for s in self.walk() if s.key == key]:
             os.rename(self._path(snapshot), gone)
-            shutil.rmtree(gone)
+            remove_tree(gone)
 
     def walk(self):
         for name in os.listdir(self.root):

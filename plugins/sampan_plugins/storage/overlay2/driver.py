@@ -112,21 +112,23 @@ class OverlayDriver(StorageDriver):
 
 def _measured(tree: str) -> Usage:
     from sampan.layers import compare
+    from sampan.layers.directories import check_depth
 
     inodes: dict[int, int] = {}
 
-    def measure(directory: int) -> None:
+    def measure(directory: int, path: bytes) -> None:
+        check_depth(path)
         for name, status in compare.statuses(directory).items():
             if compare.is_whiteout(status):
                 continue  # it stands for nothing of the snapshot's own
             inodes[status.st_ino] = status.st_size if stat.S_ISREG(status.st_mode) else 0
             if stat.S_ISDIR(status.st_mode):
                 with compare.opened(name, directory) as inner:
-                    measure(inner)
+                    measure(inner, path + name + b"/")
 
     root = os.open(tree, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        measure(root)
+        measure(root, b"")
     finally:
         os.close(root)
     return Usage(sum(inodes.values()), len(inodes))
