@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sampan.contracts.registry import Registry
     from sampan.engine.engine import Engine
     from sampan.engine.resolve import Resolved
-    from sampan.engine.unpack import Step
+    from sampan.engine.unpacking import Step
     from sampan.store.journal import Operation
 
 _DOWNLOADS = 3
@@ -90,7 +90,7 @@ class _Pull:
 
     def run(self, wanted: Platform, *, asked: bool) -> Pulled:
         """Bring here what is lacking, and record the image."""
-        from sampan.engine import unpack
+        from sampan.engine import unpacking
         from sampan.engine.resolve import configuration
 
         manifest, name = self._resolved.manifest, self._reference.familiar
@@ -99,7 +99,7 @@ class _Pull:
             self._store.blobs.put(document)
         config = configuration(self._configuration(manifest.config), manifest, name)
         platforms.check(config, wanted, asked, name)
-        steps = unpack.steps(config.rootfs.diff_ids, manifest.layers)
+        steps = unpacking.steps(config.rootfs.diff_ids, manifest.layers)
         self._operation.lease([step.chain for step in steps])
         self._bring(steps)
         return self._record(config, steps)
@@ -122,7 +122,7 @@ class _Pull:
     def _bring(self, steps: list[Step]) -> None:
         """Download and unpack what is lacking of the layers."""
         from sampan.engine.download import Downloads
-        from sampan.engine.unpack import Unpacking
+        from sampan.engine.unpacking import Unpacking
 
         driver = self._engine.storage_name()
         lacking = [step for step in steps if self._store.layers.get(driver, step.chain) is None]
@@ -139,14 +139,14 @@ class _Pull:
         events = Events()
         downloads = Downloads(self._store, self._registry, blobs, events)
         try:
-            with Unpacking(self._engine, driver, lacking, self._operation, downloads.sources, events) as unpacking:
+            with Unpacking(self._engine, driver, lacking, self._operation, downloads.sources, events) as extraction:
 
                 def stop() -> None:
                     downloads.stop()
-                    unpacking.stop()
+                    extraction.stop()
 
                 fetchers = [downloads.work] * min(_DOWNLOADS, len(downloads.sources))
-                team.run([*fetchers, *unpacking.works], events, self._report, stop)
+                team.run([*fetchers, *extraction.works], events, self._report, stop)
         finally:
             downloads.close()
 
