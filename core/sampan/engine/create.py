@@ -61,6 +61,9 @@ def _describe(engine: Engine, spec: ContainerSpec, image: Image) -> Container:
 
 
 def _unpacked(engine: Engine, image: Image, storage: str) -> str | None:
+    held = engine.store.layers.held(storage, image.id)
+    if all(present for _, present in held):
+        return held[-1][0] if held else None
     from sampan.engine import unpack
 
-    return unpack.ensure_unpacked(engine, image, storage) or None
+    return unpack.ensure_unpacked(engine, image, storage)

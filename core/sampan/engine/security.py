@@ -14,7 +14,8 @@ def settle(options: tuple[str, ...]) -> tuple[str, ...]:
     """
     settled = tuple(map(_with_content, options))
     security = confinement.parse_security(settled)
-    security.filter([])
+    if security.seccomp:
+        security.filter([])
     if security.apparmor not in ("", "unconfined"):
         raise Unsupported(f"AppArmor profile {security.apparmor!r}: profiles are not supported yet")
     return settled

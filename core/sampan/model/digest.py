@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, NewType
 
 from sampan.errors import InvalidInput
@@ -44,11 +43,15 @@ def encoded(digest: Digest) -> str:
 
 def of(content: bytes) -> Digest:
     """Return the sha256 digest of ``content``."""
+    import hashlib  # loads OpenSSL: 2 ms that a start need not pay
+
     return Digest("sha256:" + hashlib.sha256(content).hexdigest())
 
 
 def hasher(digest: Digest) -> _Hash:
     """Return a fresh hash object of the digest's algorithm."""
+    import hashlib
+
     return hashlib.new(digest.partition(":")[0])
 
 
