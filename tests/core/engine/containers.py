@@ -26,8 +26,8 @@ IMAGE = "bb:1"
 _BUSYBOX = "/bin/busybox"
 _APPLETS = (
     "sh", "cat", "cut", "dd", "echo", "env", "false", "grep", "head", "hostname", "id", "ip", "kill", "ls", "md5sum",
-    "mkdir", "mount", "ping", "ps", "pwd", "rm", "seq", "setsid", "sleep", "stat", "stty", "tail", "test", "touch", "tr",
-    "true", "tty", "usleep", "wc", "wget", "yes",
+    "mkdir", "mount", "ping", "ps", "pwd", "rm", "seq", "setsid", "sleep", "stat", "stty", "tail", "test", "touch",
+    "tr", "true", "tty", "usleep", "wc", "wget", "yes",
 )
 PATIENCE = 20.0
 
@@ -130,8 +130,14 @@ def settings_at(root: Path, storage: str = "overlay2", **settings: Any) -> Setti
 def collect(attachment: Attachment) -> tuple[bytes, bytes]:
     """Return all output and all errors until the end."""
     found = {Kind.OUTPUT: bytearray(), Kind.ERRORS: bytearray()}
-    for kind, content in attachment.frames():
-        found[kind] += content
+    while select.select([attachment], [], [], PATIENCE)[0]:
+        received = attachment.receive()
+        if received is None:
+            break
+        for kind, content in received:
+            found[kind] += content
+    else:
+        raise AssertionError(f"no end after {found}")
     return bytes(found[Kind.OUTPUT]), bytes(found[Kind.ERRORS])
 
 
