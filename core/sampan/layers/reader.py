@@ -76,7 +76,8 @@ class Reader:
         adler, unpack = zlib.adler32, _HEADER.unpack_from
         while True:
             if self._left or self._padding:
-                self._skip(self._left + self._padding)
+                self._skip(self._left)
+                self._skip_padding()
                 self._left = self._padding = 0
             pos = self._pos
             if len(self._chunk) - pos < 512:
@@ -170,6 +171,16 @@ class Reader:
             self._pos = len(self._chunk)
             if not self._fill(1):
                 raise Corrupt("layer: the archive ends inside a file")
+        self._pos += count
+
+    def _skip_padding(self) -> None:
+        """Pass over the current entry's padding, which some archivers (umoci's) leave out after the last entry."""
+        count = self._padding
+        while count > (have := len(self._chunk) - self._pos):
+            count -= have
+            self._pos = len(self._chunk)
+            if not self._fill(1):
+                return
         self._pos += count
 
     def _take(self, size: int) -> bytes:

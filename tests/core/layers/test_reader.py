@@ -1,4 +1,5 @@
 import io
+import tarfile
 
 import pytest
 
@@ -31,6 +32,14 @@ def test_any_size_of_piece(step):
 
 def test_content_not_asked_for_is_passed_over():
     assert [entry.name for entry in Reader(Archive().add("a", b"x" * 9999).add("b").stream())] == [b"a", b"b"]
+
+
+def test_the_last_padding_may_be_missing():
+    # umoci insert ends its layers right after the last file's content
+    archive = tarfile.TarInfo("one")
+    archive.size = 3
+    (entry,) = Reader(io.BytesIO(archive.tobuf() + b"one"))
+    assert (entry.name, entry.size) == (b"one", 3)
 
 
 def test_recognizes_headers():
