@@ -12,7 +12,8 @@ FOREVER = ("sh", "-c", "trap 'exit 0' TERM; echo started; echo oops >&2; while :
 
 @pytest.fixture
 def c1(sampan):
-    identity = sampan.run("run", "-d", "--name", "c1", "--net=none", "-l", "a=b", "-e", "GREETING=hello", "bb:1", *FOREVER)
+    flags = ("--name", "c1", "--net=none", "-l", "a=b", "-e", "GREETING=hello")
+    identity = sampan.run("run", "-d", *flags, "bb:1", *FOREVER)
     deadline = time.monotonic() + 10
     while "oops" not in sampan.result("logs", "c1").stderr.decode():
         assert time.monotonic() < deadline
@@ -85,9 +86,10 @@ def test_logs_followed_to_the_end(sampan):
 
 
 def test_exec(sampan, c1):
-    assert sampan.run("exec", "c1", "sh", "-c", "echo $GREETING $FROM; pwd; id -u").split() == ["hello", "image", "/", "0"]
-    assert sampan.run("exec", "-e", "X=y", "-w", "/tmp", "-u", "alice", "c1", "sh", "-c", "echo $X; pwd; id -un").split() == [
-        "y", "/tmp", "alice"]
+    script = "echo $GREETING $FROM $X; pwd; id -un"
+    assert sampan.run("exec", "c1", "sh", "-c", script).split() == ["hello", "image", "/", "root"]
+    flags = ("-e", "X=y", "-w", "/tmp", "-u", "alice")
+    assert sampan.run("exec", *flags, "c1", "sh", "-c", script).split() == ["hello", "image", "y", "/tmp", "alice"]
     assert sampan.result("exec", "c1", "sh", "-c", "exit 6").returncode == 6
     assert sampan.result("exec", "c1", "sh", "-c", "kill -9 $$").returncode == 137
     assert sampan.fails("exec", "c1", "nosuch", code=127) == 'exec: "nosuch": executable file not found in $PATH'

@@ -182,7 +182,8 @@ def test_volumes(sampan, tmp_path):
 
 def test_read_only_and_tmpfs(sampan):
     script = "touch /x 2>&1; touch /tmp/x && echo ok"
-    output = sampan.run("run", "--rm", "--net=none", "--read-only", "--tmpfs", "/tmp:size=1m", "bb:1", "sh", "-c", script)
+    flags = ("--read-only", "--tmpfs", "/tmp:size=1m")
+    output = sampan.run("run", "--rm", "--net=none", *flags, "bb:1", "sh", "-c", script)
     assert output.splitlines() == ["touch: /x: Read-only file system", "ok"]
 
 

@@ -8,7 +8,8 @@ import pytest
 
 @pytest.fixture
 def shell(sampan):
-    terminal = sampan.terminal("run", "-it", "--rm", "--name", "c1", "--net=none", "bb:1", "bash", "--norc", size=(31, 97))
+    flags = ("--rm", "--name", "c1", "--net=none")
+    terminal = sampan.terminal("run", "-it", *flags, "bb:1", "bash", "--norc", size=(31, 97))
     terminal.expect(r"bash-[\d.]+# ")
     return terminal
 

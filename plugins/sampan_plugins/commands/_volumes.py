@@ -60,9 +60,12 @@ def mount(text: str) -> Volume:
         key = key.lower().strip()
         if not equals and key not in _SWITCHES:
             raise InvalidInput(f"invalid field '{field}' must be a key=value pair")
-        fields[_KEYS.get(key, key)] = value if equals else "true"
-        if _KEYS.get(key, key) not in _KNOWN:
+        name = _KEYS.get(key, key)
+        if name not in _KNOWN:
             raise InvalidInput(f"unexpected key '{key}' in '{field}'")
+        if key in _SWITCHES and equals and value not in TRUE | FALSE:
+            raise InvalidInput(f"invalid value for {key}: {value}")
+        fields[name] = value if equals else "true"
     return _mount(fields)
 
 
@@ -85,8 +88,7 @@ _KNOWN = frozenset((
 def _mount(fields: dict[str, str]) -> Volume:
     kind = fields.get("type", "volume").lower()
     target, source = fields.get("target", ""), fields.get("source", "")
-    read_only = _boolean("readonly", fields.get("readonly", "false"))
-    _boolean("bind-nonrecursive", fields.get("bind-nonrecursive", "false"))
+    read_only = fields.get("readonly", "false") in TRUE
     options = _tmpfs_options(fields)
     if not target:
         raise InvalidInput("target is required")
@@ -131,12 +133,6 @@ def _tmpfs_options(fields: dict[str, str]) -> list[str]:
         key = "tmpfs-size" if "tmpfs-size" in fields and not options else "tmpfs-mode"
         raise InvalidInput(f"invalid value for {key}: {fields[key]}") from None
     return options
-
-
-def _boolean(key: str, value: str) -> bool:
-    if value not in TRUE | FALSE:
-        raise InvalidInput(f"invalid value for {key}: {value}")
-    return value in TRUE
 
 
 def _absolute(target: str, within: str = "") -> str:

@@ -1,0 +1,119 @@
+"""The values of the flags of run and create: what they mean, and Docker's words for those that mean nothing."""
+
+import pytest
+
+from sampan.errors import InvalidInput
+from sampan.model.container import Ulimit, Volume
+from sampan_plugins.commands import _checks, _environment, _image_filters, _volumes
+
+
+@pytest.mark.parametrize(("text", "volume"), [
+    ("/a:/b", Volume(kind="bind", source="/a", target="/b", create_source=True)),
+    ("/a:/b:ro,z,rslave", Volume(kind="bind", source="/a", target="/b", read_only=True, options=("z", "rslave"),
+                                 create_source=True)),
+    ("data:/b", Volume(kind="volume", source="data", target="/b")),
+    ("/b", Volume(kind="volume", target="/b")),
+])
+def test_volume(text, volume):
+    assert _volumes.volume(text) == volume
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("a:b:c:d", "invalid volume specification: 'a:b:c:d'"),
+    ("/tmp:/b:xx", "invalid mode: xx"),
+    ("/a:b", "invalid volume specification: '/a:b': invalid mount path: 'b' mount path must be absolute"),
+    ("/a:ro", "invalid volume specification: '/a:ro'"),
+])
+def test_volume_that_is_none(text, message):
+    with pytest.raises(InvalidInput) as error:
+        _volumes.volume(text)
+    assert error.value.message == message
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("type=bind,source=/tmp", "target is required"),
+    ("type=bind,target=/tmp", 'invalid mount config for type "bind": field Source must not be empty'),
+    ("type=foo,target=/tmp", 'invalid mount config for type "foo": mount type unknown'),
+    ("type=bind,foo=bar,target=/tmp", "unexpected key 'foo' in 'foo=bar'"),
+    ("type=bind,foo,target=/tmp", "invalid field 'foo' must be a key=value pair"),
+    ("type=tmpfs,target=/tmp,tmpfs-size=x", "invalid value for tmpfs-size: x"),
+    ("type=tmpfs,target=/t,src=x", 'invalid mount config for type "tmpfs": field Source must not be specified'),
+    ("type=bind,src=/t,target=/b,tmpfs-size=1m", "cannot mix 'tmpfs-*' options with mount type 'bind'"),
+    ("type=bind,src=/t,target=/b,ro=maybe", "invalid value for ro: maybe"),
+    ("type=bind,src=/t,dst=/b,bind-propagation=x", 'invalid mount config for type "bind": invalid propagation mode: x'),
+])
+def test_mount_that_is_none(text, message):
+    with pytest.raises(InvalidInput) as error:
+        _volumes.mount(text)
+    assert error.value.message == message
+
+
+def test_mount():
+    assert _volumes.mount("type=bind,src=/a,dst=/b,readonly,bind-propagation=shared") == Volume(
+        kind="bind", source="/a", target="/b", read_only=True, options=("shared",))
+    assert _volumes.mount('type=bind,"src=/a,b",dst=/b').source == "/a,b"
+    assert _volumes.mount("type=tmpfs,dst=/t,tmpfs-size=1m,tmpfs-mode=1770").options == ("size=1048576", "mode=1770")
+
+
+def test_tmpfs():
+    assert _volumes.tmpfs("/x:size=1m,exec") == Volume(kind="tmpfs", target="/x", options=("size=1m", "exec"))
+    with pytest.raises(InvalidInput, match="invalid tmpfs option"):
+        _volumes.tmpfs("/x:foo")
+
+
+@pytest.mark.parametrize(("content", "message"), [
+    (b"A B=c\n", "variable 'A B' contains whitespaces"),
+    (b"=c\n", "no variable name on line '=c'"),
+    (b"ok=1\n\xff=c\n", "invalid utf8 bytes at line 2: [255 61 99]"),
+])
+def test_environment_file_that_is_none(tmp_path, content, message):
+    (tmp_path / "env").write_bytes(content)
+    with pytest.raises(InvalidInput) as error:
+        _environment.environment([str(tmp_path / "env")], [])
+    assert error.value.message == f"invalid env file ({tmp_path}/env): {message}"
+
+
+def test_environment_file(tmp_path):
+    (tmp_path / "env").write_bytes(b"\xef\xbb\xbfA=1\r\n# no\n\n HERE\nGONE\nB=x=y\n")
+    found = _environment.environment([str(tmp_path / "env")], ["C=3"], {"HERE": "yes"})
+    assert found == ("A=1", "HERE=yes", "B=x=y", "C=3")
+    with pytest.raises(InvalidInput, match="open /nosuch: no such file or directory"):
+        _environment.environment(["/nosuch"], [])
+
+
+def test_ulimit():
+    assert _checks.ulimit("nofile=1:2") == Ulimit("nofile", 1, 2)
+    assert _checks.ulimit("nofile=5") == Ulimit("nofile", 5, 5)
+    assert _checks.ulimit("core=-1") == Ulimit("core", -1, -1)
+
+
+@pytest.mark.parametrize(("check", "text", "message"), [
+    ("ulimit", "x", "invalid ulimit argument: x"),
+    ("ulimit", "foo=1", "invalid ulimit type: foo"),
+    ("ulimit", "nofile=2:1", "ulimit soft limit must be less than or equal to hard limit: 2 > 1"),
+    ("cpus", "abc", "failed to parse abc as a rational number"),
+    ("env", "=x", "invalid environment variable: =x"),
+    ("label", "=x", "invalid label '=x': empty name"),
+    ("stream", "foo", "valid streams are STDIN, STDOUT and STDERR"),
+    ("host", "foo", 'bad format for add-host: "foo"'),
+    ("host", "foo:bar", 'invalid IP address in add-host: "bar"'),
+    ("address", "foo", "IP address is not correctly formatted: foo"),
+    ("sysctl", "foo", "sysctl 'foo' is not allowed"),
+])
+def test_value_that_is_none(check, text, message):
+    with pytest.raises(InvalidInput) as error:
+        getattr(_checks, check)(text)
+    assert error.value.message == message
+
+
+def test_values():
+    assert _checks.cpus("1.5") == 1_500_000
+    assert _checks.host("a:1.2.3.4") == _checks.host("a=1.2.3.4") == "a:1.2.3.4"
+    assert _checks.host("a:::1") == "a:::1"
+
+
+@pytest.mark.parametrize(("pattern", "text", "fits"), [
+    ("ubu*", "ubuntu", True), ("*", "a/b", False), ("*/b", "a/b", True), ("b[ab]:?", "ba:1", True), ("a.c", "abc", False),
+])
+def test_reference_patterns(pattern, text, fits):
+    assert bool(_image_filters._pattern(pattern).fullmatch(text)) is fits
