@@ -3,9 +3,9 @@
 
 Usage: bench.py [--runs N] [--only NAME,...] [--registry HOST:PORT/REPOSITORY:TAG]
 
-Each benchmark runs every engine in turn, round after round, so that a change of the machine's mood meets all alike. It prints the
-medians and each engine's ratio to the faster peer. An engine that is not there, or whose daemon does not answer, is left out.
-`--registry` names an image there for the pull benchmark; without it that one is left out.
+Each benchmark runs every engine in turn, round after round, so that a change of the machine's mood meets all alike.
+It prints the medians and each engine's ratio to the faster peer. An engine that is not there, or whose daemon does not
+answer, is left out. `--registry` names an image there for the pull benchmark; without it that one is left out.
 """
 
 from __future__ import annotations

@@ -40,6 +40,7 @@ from typing import BinaryIO, ClassVar, Protocol, runtime_checkable
 
 import msgspec
 
+from sampan.errors import InvalidInput
 from sampan.model.change import Change, ChangeKind
 from sampan.model.mount import Mount
 
@@ -47,6 +48,16 @@ __all__ = [
     "Applies", "Change", "ChangeKind", "Compares", "Kind", "Measures", "Snapshot", "StorageCapabilities",
     "StorageDriver", "Usage",
 ]
+
+
+_KEY = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:-")
+
+
+def check_key(key: str) -> str:
+    """Return ``key`` if it may be a snapshot's, and so part of a path. Raises InvalidInput."""
+    if not 0 < len(key) <= 128 or not _KEY.issuperset(key) or key in (".", ".."):
+        raise InvalidInput(f"invalid snapshot key {key!r}")
+    return key
 
 
 class Kind(enum.StrEnum):

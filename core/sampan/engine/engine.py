@@ -16,7 +16,7 @@ from sampan.store.layout import Layout
 from sampan.store.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any, BinaryIO
 
     from sampan.contracts.log import Entry
@@ -136,9 +136,11 @@ class Engine:
 
         return pull.pull(self, reference, platform=platform, report=report)
 
-    def images(self) -> list[Image]:
-        """Return every image, the newest first."""
-        return self.store.images.all()
+    def images(self, filters: Mapping[str, Sequence[str]] | None = None) -> list[Image]:
+        """Return the images that pass every filter (see ``sampan.engine.images``), the newest first."""
+        from sampan.engine import images
+
+        return images.images(self, filters)
 
     def image(self, text: str) -> Image:
         """Return the image with this name, digest or (shortened) id. Raises NotFound."""

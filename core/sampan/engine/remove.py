@@ -86,6 +86,10 @@ def discard(engine: Engine, container: str) -> None:
     _remove_tree(engine.layout.container(container))
     with engine.store.database.transaction() as cursor:
         engine.store.containers.remove(cursor, container)
+    if not engine.store.images.known(record.image_id):
+        from sampan.engine import collect
+
+        collect.orphans(engine, record.storage_driver)  # its image was removed by force before it
 
 
 def _remove_tree(directory: str) -> None:

@@ -17,10 +17,9 @@ from contextlib import contextmanager
 
 import msgspec
 
-from sampan.contracts.storage import Kind, Snapshot
-from sampan.errors import AlreadyExists, Conflict, InvalidInput, NotFound
+from sampan.contracts.storage import Kind, Snapshot, check_key
+from sampan.errors import AlreadyExists, Conflict, NotFound
 
-_ALLOWED = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:-")
 _DIGITS = "abcdefghijklmnopqrstuvwxyz234567"
 
 
@@ -48,14 +47,14 @@ class Ledger:
     def find(self, key: str) -> Record:
         """Return the record of a snapshot. Raises NotFound."""
         for kind in (Kind.COMMITTED, Kind.ACTIVE):
-            record = self._read(kind, _checked(key))
+            record = self._read(kind, check_key(key))
             if record is not None:
                 return record
         raise NotFound(f"no such snapshot: {key}")
 
     def committed(self, key: str) -> Record:
         """Return the record of a committed snapshot. Raises NotFound, also for an active one."""
-        record = self._read(Kind.COMMITTED, _checked(key))
+        record = self._read(Kind.COMMITTED, check_key(key))
         if record is None:
             raise NotFound(f"no such committed snapshot: {key}")
         return record
@@ -65,9 +64,9 @@ class Ledger:
 
         Raises AlreadyExists, and what ``fill`` raises, having removed what it made.
         """
-        self._clear(_checked(key))
+        self._clear(check_key(key))
         if parent is not None:
-            _checked(parent)
+            check_key(parent)
         self._refuse(key)
         identity = self._new_id()
         announced = f"{self._root}/trash/{key}@{identity}"
@@ -85,15 +84,15 @@ class Ledger:
     def commit(self, key: str, name: str) -> None:
         """Turn the active snapshot ``key`` into the committed one ``name``. Raises NotFound, AlreadyExists."""
         with self._locked():
-            if self._read(Kind.ACTIVE, _checked(key)) is None:
+            if self._read(Kind.ACTIVE, check_key(key)) is None:
                 raise NotFound(f"no such active snapshot: {key}")
             if name != key:
-                self._refuse(_checked(name))
+                self._refuse(check_key(name))
             os.rename(self._path(Kind.ACTIVE, key), self._path(Kind.COMMITTED, name))
 
     def drop(self, key: str) -> None:
         """Remove a snapshot and its content. None of this key: done. Raises Conflict when it has children."""
-        self._clear(_checked(key))
+        self._clear(check_key(key))
         with self._locked():
             try:
                 record = self.find(key)
@@ -162,9 +161,3 @@ class Ledger:
 def snapshot(record: Record) -> Snapshot:
     """Return what ``walk`` tells of a record."""
     return Snapshot(record.key, record.kind, record.parent)
-
-
-def _checked(key: str) -> str:
-    if not 0 < len(key) <= 128 or not _ALLOWED.issuperset(key) or key in (".", ".."):
-        raise InvalidInput(f"invalid snapshot key {key!r}")
-    return key

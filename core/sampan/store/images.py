@@ -84,6 +84,10 @@ class Images:
         query = "SELECT chain FROM image_layers WHERE image = ? ORDER BY position"
         return [Digest(row[0]) for row in cursor.execute(query, (image,))]
 
+    def known(self, image: Digest) -> bool:
+        """Tell whether there is an image of this whole id."""
+        return self._database.one("SELECT 1 FROM images WHERE id = ?", image) is not None
+
     def get(self, image: Digest) -> Image:
         """Return an image by its whole id. Raises NotFound."""
         rows = list(self._select("WHERE id = ?", image))
