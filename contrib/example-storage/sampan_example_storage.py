@@ -1,4 +1,7 @@
-"""Keep each snapshot as a directory named KIND,KEY,PARENT, which starts as a copy of its parent."""
+"""Keep each snapshot as a directory named KIND,KEY,PARENT, which starts as a copy of its parent.
+
+Every change of state is one rename, so that a killed one leaves the old state or a draft nobody lists.
+"""
 
 import os
 
@@ -11,8 +14,6 @@ from sampan.model.mount import Mount
 
 
 class Copies(StorageDriver):
-    """Every change of state is one rename, so that a killed one leaves the old state or a draft nobody lists."""
-
     def __init__(self, root):
         self.root = root
         os.makedirs(f"{root}/draft", exist_ok=True)
