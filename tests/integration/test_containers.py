@@ -149,6 +149,16 @@ def test_stop_kills_what_does_not_listen(sampan):
     assert sampan.run("wait", "c1") == "137"
 
 
+def test_several_are_stopped_together(sampan):
+    for name in ("one", "two", "three"):
+        sampan.run("run", "-d", "--name", name, "--net=none", "bb:1", "sleep", "100")
+    started = time.monotonic()
+    result = sampan.result("stop", "-t", "2", "one", "nosuch", "two", "three")
+    assert time.monotonic() - started < 5
+    assert (result.returncode, result.stdout) == (1, b"one\ntwo\nthree\n")
+    assert result.stderr == b"Error: No such container: nosuch\n"
+
+
 def test_wait(sampan):
     sampan.run("run", "-d", "--name", "c1", "--net=none", "bb:1", "sh", "-c", "sleep 0.5; exit 3")
     assert sampan.run("wait", "c1") == "3"

@@ -55,9 +55,9 @@ def stream(text: str) -> str:
     return name
 
 
-def is_address(text: str, *families: int) -> bool:
-    """Tell whether ``text`` is an IP address of one of the families, both unless said."""
-    for family in families or (socket.AF_INET, socket.AF_INET6):
+def is_address(text: str, *, only_v4: bool = False) -> bool:
+    """Tell whether ``text`` is an IP address."""
+    for family in (socket.AF_INET,) if only_v4 else (socket.AF_INET, socket.AF_INET6):
         try:
             socket.inet_pton(family, text)
             return True

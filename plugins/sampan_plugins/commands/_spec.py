@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 from typing import Any
 
 from sampan.errors import InvalidInput
@@ -113,7 +112,7 @@ def _network(flags: dict[str, Any]) -> dict[str, Any]:
     if found["address"]:
         from sampan_plugins.commands._checks import is_address
 
-        if not is_address(found["address"], socket.AF_INET):
+        if not is_address(found["address"], only_v4=True):
             raise InvalidInput(f"invalid IPv4 address: {found['address']}")
     if found["mac"] and not re.fullmatch(r"[0-9a-fA-F]{2}([:-])([0-9a-fA-F]{2}\1){4}[0-9a-fA-F]{2}", found["mac"]):
         raise InvalidInput(f"{found['mac']} is not a valid mac address")
@@ -163,7 +162,7 @@ def _limits(flags: dict[str, Any]) -> Limits:
         present = os.cpu_count() or 1
         if not 10_000 <= flags["cpus"] <= present * 1_000_000:
             raise InvalidInput(
-                f"range of CPUs is from 0.01 to {present}.00, as there are only {present} CPUs available"
+                f"Range of CPUs is from 0.01 to {present}.00, as there are only {present} CPUs available"
             )
         quota, period = flags["cpus"] * _PERIOD // 1_000_000, _PERIOD
     return Limits(

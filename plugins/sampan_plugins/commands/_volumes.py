@@ -138,7 +138,8 @@ def _tmpfs_options(fields: dict[str, str]) -> list[str]:
 def _absolute(target: str, within: str = "") -> str:
     if not target.startswith("/"):
         problem = f"invalid mount path: '{target}' mount path must be absolute"
-        raise InvalidInput(f"invalid volume specification: '{within}': {problem}" if within else problem)
+        where = f"invalid volume specification: '{within}': invalid mount config for type \"bind\": " if within else ""
+        raise InvalidInput(where + problem)
     return target
 
 

@@ -7,7 +7,7 @@ import click
 from sampan import hookimpl
 from sampan.cli.command import command
 from sampan.cli.context import Context, pass_context
-from sampan_plugins.commands._each import each
+from sampan_plugins.commands._each import each_at_once
 
 
 @hookimpl
@@ -28,4 +28,4 @@ def restart(context: Context, containers: tuple[str, ...], signal: str, timeout:
         context.engine.stop(name, timeout=timeout, signal=signal)
         context.engine.start(name)
 
-    return int(bool(each(containers, again)))
+    return int(bool(each_at_once(context, containers, again)))

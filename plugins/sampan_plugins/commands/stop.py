@@ -7,7 +7,7 @@ import click
 from sampan import hookimpl
 from sampan.cli.command import command
 from sampan.cli.context import Context, pass_context
-from sampan_plugins.commands._each import each
+from sampan_plugins.commands._each import each_at_once
 
 
 @hookimpl
@@ -23,4 +23,8 @@ def sampan_open_command(name: str) -> click.Command:
 @pass_context
 def stop(context: Context, containers: tuple[str, ...], signal: str, timeout: int | None) -> int:
     """Stop one or more running containers."""
-    return int(bool(each(containers, lambda name: context.engine.stop(name, timeout=timeout, signal=signal))))
+
+    def end(name: str) -> None:
+        context.engine.stop(name, timeout=timeout, signal=signal)
+
+    return int(bool(each_at_once(context, containers, end)))
