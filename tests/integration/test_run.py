@@ -208,3 +208,21 @@ def test_two_containers_talk_over_the_bridge(sampan):
     address = sampan.run("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", "server")
     script = f"for i in 1 2 3 4 5 6 7 8 9; do nc -w 2 {address} 80 </dev/null && exit; sleep 0.2; done; exit 1"
     assert sampan.run("run", "--rm", "bb:1", "sh", "-c", script) == "hello"
+
+
+def test_streams_that_the_caller_closed(sampan):
+    sampan.run("run", "-d", "--name", "c1", "--net=none", "bb:1", "sleep", "100")
+    for words in (("run", "--rm", "-i", "--net=none", "bb:1", "cat"), ("exec", "-i", "c1", "cat"), ("exec", "c1", "id")):
+        line = " ".join(sampan.command(*words))
+        for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
+            result = subprocess.run(
+                ["sh", "-c", f"exec {line} {closed}"], env=sampan.environ, timeout=30, stdin=subprocess.DEVNULL,
+                capture_output=True,
+            )  # fmt: skip
+            assert result.returncode == 0
+    assert sampan.state("c1") == "running"
+
+
+def test_words_that_are_no_text(sampan):
+    output = sampan.run("run", "--rm", "--net=none", "-e", "A=\udcff", "bb:1", "sh", "-c", "echo $0 $A", "a\udcfeb")
+    assert output == "a\ufffdb \ufffd"

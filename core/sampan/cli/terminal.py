@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
+import sys
 import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,19 @@ def require_terminal(*, interactive: bool, tty: bool) -> None:
         error = InvalidInput("the input device is not a TTY")
         error.exit_code = 1
         raise error
+
+
+def complete_streams() -> None:
+    """Open /dev/null in place of each standard stream that the caller closed.
+
+    Else the next file opened, the database say, would be taken for it. To be called before anything is opened.
+    """
+    for descriptor, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            setattr(sys, name, open(descriptor, mode, closefd=False))  # noqa: SIM115  # for the life of the process
 
 
 def is_terminal(descriptor: int) -> bool:

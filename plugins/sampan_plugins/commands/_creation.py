@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from sampan.errors import InvalidInput, NotFound
-from sampan_plugins.commands._flags import refuse_later
+from sampan_plugins.commands._flags import refuse_later, unicode
 from sampan_plugins.commands._spec import spec
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def create(
     policy = flags["pull"] or "missing"
     if policy not in _PULLS:
         raise InvalidInput(f"invalid pull option: '{policy}': must be one of \"always\", \"missing\" or \"never\"")
-    asked = spec(image, command, flags)
+    asked = spec(image, unicode(command), {name: unicode(value) for name, value in flags.items()})
     if attached and asked.open_stdin:
         asked = msgspec.structs.replace(asked, stdin_once=True)
     with _cidfile(flags["cidfile"]) as note:

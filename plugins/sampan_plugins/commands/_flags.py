@@ -155,6 +155,13 @@ def creation_flags(function: _F) -> _F:
     return function
 
 
+def unicode(value: Any) -> Any:
+    """Return a value, or all in a tuple, with bytes that are no UTF-8 replaced, as everywhere else JSON carries it."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode(errors="surrogateescape").decode(errors="replace")
+    return tuple(map(unicode, value)) if type(value) is tuple else value
+
+
 def refuse_later(flags: dict[str, Any]) -> None:
     """Take out the flags that are not supported yet. Raises InvalidInput when one is used."""
     for names in (*_LATER, *_LATER_SWITCHES):

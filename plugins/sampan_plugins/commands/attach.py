@@ -26,6 +26,7 @@ def attach(context: Context, container: str, detach_keys: str | None, no_stdin: 
     from sampan.cli import terminal
     from sampan_plugins.commands import _conversation
 
+    terminal.complete_streams()
     found = context.engine.container(container)
     tty = found.spec.terminal
     streams = _conversation.Streams(stdin=not no_stdin and found.spec.open_stdin, tty=tty)

@@ -11,7 +11,7 @@ import click
 from sampan import hookimpl
 from sampan.cli.command import command
 from sampan.cli.context import Context, pass_context
-from sampan_plugins.commands._flags import ENVIRONMENT
+from sampan_plugins.commands._flags import ENVIRONMENT, unicode
 
 if TYPE_CHECKING:
     from sampan.engine.exec_ import ExecRequest, Execution
@@ -46,11 +46,12 @@ def exec_(
     from sampan.engine.exec_ import ExecRequest
     from sampan_plugins.commands._environment import environment
 
+    terminal.complete_streams()
     if not detach:
         terminal.require_terminal(interactive=interactive, tty=tty)
     keys = terminal.parse_detach_keys(detach_keys or context.settings.detach_keys)
     request = ExecRequest(
-        command=words, env=environment(env_file, env), user=user, workdir=workdir, terminal=tty,
+        command=unicode(words), env=unicode(environment(env_file, env)), user=user, workdir=workdir, terminal=tty,
         privileged=privileged, console_size=terminal.size() if tty else None,
     )  # fmt: skip
     if detach:

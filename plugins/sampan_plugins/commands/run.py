@@ -32,9 +32,11 @@ def run(
     **flags: Any,
 ) -> int:  # fmt: skip
     """Create and run a new container from an image."""
+    from sampan.cli import terminal
+
+    terminal.complete_streams()
     if detach:
         return _in_background(context, image, words, flags)
-    from sampan.cli import terminal
     from sampan_plugins.commands import _conversation
     from sampan_plugins.commands._creation import create
 

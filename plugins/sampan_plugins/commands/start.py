@@ -26,6 +26,9 @@ def start(
     context: Context, containers: tuple[str, ...], attach: bool, detach_keys: str | None, interactive: bool
 ) -> int:
     """Start one or more stopped containers."""
+    from sampan.cli import terminal
+
+    terminal.complete_streams()
     if attach or interactive:
         if len(containers) > 1:
             raise InvalidInput("you cannot start and attach multiple containers at once")
