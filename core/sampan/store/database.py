@@ -7,6 +7,7 @@ lose the last ones but never the order between them, and whatever they left on d
 from __future__ import annotations
 
 import sqlite3
+import time
 from _thread import RLock  # threading's own, without its import
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -73,13 +74,25 @@ class Database:
             raise Unsupported(
                 f"the store at {self.path} has layout {version}; this Sampan knows {LAYOUT_VERSION}", "upgrade Sampan"
             )
-        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._use_write_ahead_log()
         with self.transaction() as cursor:
             # Asked again inside the transaction: two first commands may have come here together.
             if cursor.execute("PRAGMA user_version").fetchone()[0] == 0:
                 for statement in _SCHEMA.split(";"):
                     cursor.execute(statement)
                 cursor.execute(f"PRAGMA user_version = {LAYOUT_VERSION}")
+
+    def _use_write_ahead_log(self) -> None:
+        # Of two first commands one finds the file locked, and for this change SQLite does not wait by itself.
+        deadline = time.monotonic() + _BUSY_SECONDS
+        while True:
+            try:
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Cursor]:

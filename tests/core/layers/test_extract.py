@@ -180,10 +180,10 @@ def test_groups_are_not_inherited(jail, policy):
 
 def test_truncated_anywhere(jail, policy):
     content = Archive().add("a", b"x" * 1500).add("n" * 200, b"y" * 100).stream().getvalue()
-    whole = 512 + 1536 + 1024 + 512 + 512
+    first, whole = 512 + 1500, 512 + 1536 + 1024 + 512 + 100
     for length in range(1, whole, 100):
-        if length in (512 + 1536, whole):
-            continue
+        if first <= length <= 512 + 1536:
+            continue  # only padding is missing, which some archivers leave out
         with pytest.raises(Corrupt):
             extract.extract(io.BytesIO(content[:length]), jail, policy)
 

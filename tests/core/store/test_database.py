@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 from threading import Thread
@@ -82,3 +83,18 @@ def test_a_file_that_is_no_database_is_corrupt(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_opened_is_denied(tmp_path: Path) -> None:
     with pytest.raises(Denied, match="cannot open the store"):
         Database(str(tmp_path / "no" / "such" / "directory"))
+
+
+def test_many_first_commands_at_once(tmp_path: Path) -> None:
+    path = str(tmp_path / "sampan.db")
+    children = []
+    for _ in range(12):
+        child = os.fork()
+        if child == 0:
+            try:
+                Database(path).close()
+                os._exit(0)
+            finally:
+                os._exit(1)
+        children.append(child)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0] * 12
