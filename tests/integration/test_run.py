@@ -212,7 +212,8 @@ def test_two_containers_talk_over_the_bridge(sampan):
 
 def test_streams_that_the_caller_closed(sampan):
     sampan.run("run", "-d", "--name", "c1", "--net=none", "bb:1", "sleep", "100")
-    for words in (("run", "--rm", "-i", "--net=none", "bb:1", "cat"), ("exec", "-i", "c1", "cat"), ("exec", "c1", "id")):
+    run = ("run", "--rm", "-i", "--net=none", "bb:1", "cat")
+    for words in (run, ("exec", "-i", "c1", "cat"), ("exec", "c1", "id")):
         line = " ".join(sampan.command(*words))
         for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
             result = subprocess.run(
