@@ -11,32 +11,38 @@ unexport PYTHONDONTWRITEBYTECODE
 help:            ## show this
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/: .*##/\t/'
 
-install: $(VENV)/.installed  ## make the virtual environment with Sampan in it
+install: $(VENV)/installed  ## make the virtual environment with Sampan in it
 	@echo "sampan is $(BIN)/sampan"
 
-$(VENV)/.installed: pyproject.toml contrib/debian/install
+$(VENV)/pip:
 	contrib/debian/install run
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --upgrade pip
+	touch $@
+
+$(VENV)/installed: $(VENV)/pip pyproject.toml $(shell find core plugins -name '*.py')
+	$(BIN)/pip install -q .
+	touch $@
+
+$(VENV)/developed: $(VENV)/pip pyproject.toml
+	contrib/debian/install test
 	$(BIN)/pip install -q -e '.[dev]'
 	touch $@
 
 demo: install    ## see it work: import an image from busybox, run it in every way
 	contrib/demo/demo $(BIN)/sampan
 
-test: install    ## lint, types and the whole suite, on real namespaces and a real registry
-	contrib/debian/install test
-	$(MAKE) lint types unit
+test: $(VENV)/developed lint types unit  ## lint, types and the whole suite, on real namespaces and a real registry
 
-lint:
+lint: $(VENV)/developed
 	$(BIN)/ruff check .
 
-types:
+types: $(VENV)/developed
 	$(BIN)/mypy
 
-unit:
+unit: $(VENV)/developed
 	$(BIN)/python -m compileall -q core plugins
-	$(BIN)/pytest -n auto --dist loadgroup
+	$(BIN)/pytest -n 2
 
 bench: install   ## compare with the docker and podman that are on this machine
 	$(BIN)/python contrib/bench/bench.py
