@@ -69,13 +69,13 @@ def test_a_killed_monitor_takes_the_container_along(bench: Bench, runtime: str) 
 
 
 def test_everyone_who_asks_learns_of_a_killed_monitor(bench: Bench) -> None:
-    containers = [bench.start("sleep", "100", name=name) for name in ("a", "b")]
-    attachment = bench.engine.attach("a")
+    containers = [bench.start("sleep", "100", name=name) for name in ("one", "two")]
+    attachment = bench.engine.attach("one")
     for container in containers:
         _kill_monitor(container)
     with attachment:
         assert attachment.receive() is None and attachment.exit_code is None
-    assert bench.engine.wait("a") == 137
+    assert bench.engine.wait("one") == 137
     assert [one.status for one in bench.engine.containers(all=True)] == [Status.EXITED] * 2
     assert bench.engine.containers() == []
 
@@ -112,13 +112,12 @@ def test_a_reboot(bench: Bench) -> None:
     eventually(lambda: not os.path.exists(f"/proc/{container.pid}"))
     engine.runtime(container.runtime).delete(container.id, force=True)
     engine.store.containers.update(container.id, monitor=container.monitor.replace(boot, "0" * len(boot)))
-    with engine.store.journal.operation("start", lambda action: None) as operation:
-        operation.plan("running", fresh.id)
-        with engine.store.database.transaction() as cursor:
-            cursor.execute("UPDATE journal SET owner = replace(owner, ?, ?)", (boot, "0" * len(boot)))
-        engine.close()
-        subprocess.run(["rm", "-rf", engine.layout.run_root], check=True)
-        ended = engine.container(container.id)
+    with engine.store.database.transaction() as cursor:
+        note = ("start-0", owner.current().replace(boot, "0" * len(boot)), f'["running",["{fresh.id}"]]'.encode())
+        cursor.execute("INSERT INTO journal (operation, owner, action) VALUES (?, ?, ?)", note)
+    engine.close()
+    subprocess.run(["rm", "-rf", engine.layout.run_root], check=True)
+    ended = engine.container(container.id)
     assert (ended.status, ended.exit_code, ended.error) == (Status.EXITED, 255, "")
     assert leftovers(engine, bench.made) == []
     engine.start(container.id)
@@ -174,15 +173,12 @@ def _settled(bench: Bench) -> bool:
 def test_monitors_killed_while_they_build(bench: Bench) -> None:
     settings = msgspec.json.encode(bench.engine.settings).decode()
     moments = random.Random(7)
-    container = bench.create("sleep", "100", network="bridge", name="victim")
+    bench.create("sleep", "100", network="bridge", name="victim")
     for turn in range(10):
         starting = python(_COMMAND, settings, "start", "victim", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        containers = bench.engine.store.containers
-        eventually(lambda starting=starting: bool(containers.get(container.id).monitor) or starting.poll() is not None)
+        record = _claimed(bench, starting)
         time.sleep(moments.random() * 0.06)
-        record = containers.get(container.id)
-        if record.monitor and owner.alive(record.monitor):
-            os.kill(owner.pid_of(record.monitor), signal.SIGKILL)
+        os.kill(owner.pid_of(record.monitor), signal.SIGKILL)
         starting.wait(20)
         assert starting.stdout is not None
         starting.stdout.close()
@@ -193,4 +189,14 @@ def test_monitors_killed_while_they_build(bench: Bench) -> None:
             fresh.stop("victim", timeout=0)
             fresh.close()
         bench.engine.remove("victim")
-        container = bench.create("sleep", "100", network="bridge", name="victim")
+        bench.create("sleep", "100", network="bridge", name="victim")
+
+
+def _claimed(bench: Bench, starting: subprocess.Popen[bytes]) -> Container:
+    """Wait until a container has a monitor, and return its record then."""
+    while True:
+        record = bench.engine.store.containers.find("victim")
+        if record.monitor:
+            return record
+        assert starting.poll() is None
+        time.sleep(0.001)

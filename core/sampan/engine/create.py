@@ -40,6 +40,10 @@ def _describe(engine: Engine, spec: ContainerSpec, image: Image) -> Container:
     if spec.init:
         bundle_mounts.find_init()
         line = (bundle_mounts.INIT_PATH, "--", *line)
+    if spec.stop_signal:
+        from sampan.engine import stop
+
+        stop.parse_signal(spec.stop_signal)
     bundle_mounts.check(spec.volumes)
     settled = security.settle(spec.security_options)
     confinement.devices(spec.devices, privileged=False)

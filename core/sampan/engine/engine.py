@@ -217,7 +217,7 @@ class Engine:
         return attach.attach(self, container)
 
     def exec(self, container: str, request: ExecRequest, stdio: Stdio) -> Execution:
-        """Run another process in a running container. Makes the calling process a child subreaper."""
+        """Run another process in a running container."""
         from sampan.engine import exec_
 
         return exec_.exec_(self, container, request, stdio)

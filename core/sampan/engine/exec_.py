@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from sampan.contracts.runtime import Stdio
-from sampan.errors import Conflict
+from sampan.contracts.runtime import Started, Stdio
+from sampan.engine import wire
+from sampan.engine.wire import Kind
+from sampan.errors import Conflict, SampanError
 from sampan.model import runtime_spec as oci
 
 if TYPE_CHECKING:
+    import socket
+
     from sampan.engine.engine import Engine
 
 
@@ -28,7 +33,10 @@ class ExecRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Execution:
-    """A process started by exec; a child of the caller. ``console`` is its terminal's master, the caller's to close."""
+    """A process started by exec. ``console`` is its terminal's master, the caller's to close.
+
+    ``pid`` is a child of the caller that ends when the process does, with its exit code.
+    """
 
     def __init__(self, pid: int, console: int | None) -> None:
         self.pid = pid
@@ -48,7 +56,6 @@ def exit_code(status: int) -> int:
 def exec_(engine: Engine, text: str, request: ExecRequest, stdio: Stdio) -> Execution:
     """Join the container's namespaces and confinement and run the command there."""
     from sampan.engine import bundle
-    from sampan.kernel import processes
 
     container = engine.container(text)
     if container.status == "paused":
@@ -59,6 +66,69 @@ def exec_(engine: Engine, text: str, request: ExecRequest, stdio: Stdio) -> Exec
     process = bundle.exec_process(container, spec, request)
     if request.console_size:
         process.console_size = oci.ConsoleSize(height=request.console_size[0], width=request.console_size[1])
-    processes.become_subreaper()
-    started = engine.runtime(container.runtime).exec(container.id, process, stdio)
-    return Execution(started.pid, started.console)
+    runtime = engine.runtime(container.runtime)
+    return _kept(lambda: runtime.exec(container.id, process, stdio))
+
+
+def _kept(launch: Callable[[], Started]) -> Execution:
+    """Launch a process from a child of its own, which waits for it.
+
+    The first process of a pid namespace cannot end before all others in it are reaped (pid_namespaces(7)): a parent
+    that is stopped, or does not care to wait, would keep the container from ever ending.
+    """
+    import socket
+
+    ours, theirs = socket.socketpair()
+    with ours:
+        keeper = os.fork()
+        if keeper == 0:
+            _keep(launch, theirs)
+        theirs.close()
+        try:
+            return Execution(keeper, _hear(ours))
+        except BaseException:
+            os.waitpid(keeper, 0)
+            raise
+
+
+def _hear(keeper: socket.socket) -> int | None:
+    """Wait until the process runs; return its terminal. Raises what kept it from running."""
+    import socket
+
+    parser = wire.Parser()
+    console = None
+    while True:
+        received, passed, _, _ = socket.recv_fds(keeper, wire.LARGEST, 1)
+        for console in passed:
+            os.set_inheritable(console, False)
+        for kind, content in parser.feed(received):
+            if kind is Kind.STARTED:
+                return console
+            raise wire.error(content)
+        if not received:
+            raise SampanError("the process was killed before it began")
+
+
+def _keep(launch: Callable[[], Started], starter: socket.socket) -> None:
+    """Launch, tell, wait, and end as the process did. Never returns."""
+    import socket
+
+    from sampan.engine.detaching import detach
+    from sampan.kernel import processes
+
+    code = 255
+    try:
+        os.setsid()
+        processes.become_subreaper()
+        try:
+            started = launch()
+        except BaseException as error:
+            starter.sendall(wire.frame(Kind.FAILED, wire.failure(error)))
+            return
+        passed = [] if started.console is None else [started.console]
+        socket.send_fds(starter, [wire.frame(Kind.STARTED)], passed)
+        os.close(detach(starter.detach()))
+        _, status = os.waitpid(started.pid, 0)
+        code = exit_code(status)
+    finally:
+        os._exit(code)

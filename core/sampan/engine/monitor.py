@@ -7,10 +7,7 @@ killed the kernel takes both away; what else there is to undo it notes in the jo
 
 from __future__ import annotations
 
-import fcntl
-import gc
 import os
-import signal
 import socket
 import time
 from contextlib import ExitStack
@@ -20,13 +17,14 @@ import msgspec
 
 from sampan.config import Settings
 from sampan.engine import bundle, halt, networking, undo, wire
+from sampan.engine.detaching import detach
 from sampan.engine.exec_ import exit_code
 from sampan.engine.start import STARTABLE
 from sampan.engine.streams import Streams
 from sampan.engine.wire import Kind
 from sampan.engine.worker import Worker
 from sampan.errors import Conflict, SampanError
-from sampan.kernel import mount, namespaces, netns, processes
+from sampan.kernel import mount, namespaces, netns
 from sampan.model.container import Container, Status
 from sampan.model.network import Endpoint
 from sampan.plugin.index import Claim
@@ -38,7 +36,6 @@ if TYPE_CHECKING:
     from sampan.contracts.log import LogWriter
     from sampan.engine.engine import Engine
 
-_OUTLIVED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGPIPE, signal.SIGTSTP)
 _FAILED = 128
 """The exit code on the record of a container that could not be started, where its command is not to blame."""
 
@@ -72,38 +69,11 @@ def run(
     engine: Engine, container: Container, starter: socket.socket, attach: bool, size: tuple[int, int] | None
 ) -> None:
     """Be the monitor; the caller exits the process."""
-    starter = _detach(starter)
+    starter = socket.socket(fileno=detach(starter.detach()))
     try:
         Monitor(engine, container, size).run(starter, attach)
     finally:
         engine.close()
-
-
-def _detach(starter: socket.socket) -> socket.socket:
-    """Let go of everything that belongs to the command which made us, but for the socket to it."""
-    gc.freeze()
-    signal.set_wakeup_fd(-1)
-    for number in signal.valid_signals():
-        if callable(signal.getsignal(number)):
-            signal.signal(number, signal.SIG_DFL)
-    for number in _OUTLIVED:
-        signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    # Clear of the standard streams, which the starter may have had closed.
-    kept = fcntl.fcntl(starter.fileno(), fcntl.F_DUPFD_CLOEXEC, 3)
-    starter.detach()
-    os.closerange(3, kept)
-    os.closerange(kept + 1, 1 << 20)
-    null = os.open(os.devnull, os.O_RDWR)
-    for standard in (0, 1, 2):
-        os.dup2(null, standard)
-    if null > 2:
-        os.close(null)
-    os.chdir("/")
-    os.umask(0o022)
-    processes.become_subreaper()
-    return socket.socket(fileno=kept)
 
 
 class Monitor:

@@ -32,10 +32,12 @@ def remove(engine: Engine, text: str, *, force: bool) -> None:
         )
     with engine.store.journal.operation("remove", lambda action: undo.undo(engine, action)) as operation:
         with engine.store.database.transaction() as cursor:
-            record = engine.store.containers.change(cursor, container.id, expected=_REMOVABLE)
+            record = engine.store.containers.change(cursor, container.id)
+            if record.status is Status.REMOVING:
+                raise Conflict(f"removal of container {record.name} is already in progress")
             if _being_started(record):
                 raise Conflict(f"container {record.name} is being started")
-            engine.store.containers.change(cursor, container.id, status=Status.REMOVING)
+            engine.store.containers.change(cursor, container.id, expected=_REMOVABLE, status=Status.REMOVING)
             operation.plan("container", container.id, cursor=cursor)
         if record.monitor:
             _clear(engine, record)

@@ -54,13 +54,14 @@ def wait(engine: Engine, text: str) -> int:
 
 
 def parse_signal(text: str) -> int:
-    """Return the number of a signal given as TERM, SIGTERM, 15 or RTMIN+3. Raises InvalidInput."""
+    """Return the number of a signal given as TERM, SIGTERM, 15, RTMIN+3 or RTMAX-3. Raises InvalidInput."""
     name = text.upper().removeprefix("SIG")
-    base, plus, offset = name.partition("+")
-    if name.isdigit():
+    base, offset = name[:5], name[6:]
+    if name.isdecimal():
         number = int(name)
-    elif plus and base == "RTMIN" and offset.isdigit():
-        number = signals.SIGRTMIN + int(offset)
+    elif base in ("RTMIN", "RTMAX") and name[5:6] in ("+", "-") and offset.isdecimal():
+        number = getattr(signals, f"SIG{base}") + int(name[5:])
+        number = number if number >= signals.SIGRTMIN else 0
     else:
         number = getattr(signals, f"SIG{name}", 0) if name.isalnum() else 0
     if not 0 < number < signals.NSIG:

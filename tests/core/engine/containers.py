@@ -11,7 +11,7 @@ import tarfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from sampan.config import Settings
 from sampan.engine.attach import Attachment
 from sampan.engine.engine import Engine
 from sampan.engine.wire import Kind
+from sampan.errors import Conflict, NotFound
 from sampan.model.container import Container, ContainerSpec
 
 IMAGE = "bb:1"
@@ -98,18 +99,21 @@ class Bench:
 
     def close(self) -> None:
         """Remove every container, and see that nothing is left."""
-        for container in self.engine.containers(all=True):
-            self.made.append(container.id)
-            self.engine.remove(container.id, force=True)
-        eventually(lambda: not self.engine.containers(all=True))
-        eventually(lambda: leftovers(self.engine, self.made) == [], lambda: leftovers(self.engine, self.made))
-        for network in self.engine.store.networks.all():
-            self.engine.network(network.driver).remove(network)
+        try:
+            for container in self.engine.containers(all=True):
+                self.made.append(container.id)
+                with suppress(NotFound, Conflict):  # another thread or monitor may be at it
+                    self.engine.remove(container.id, force=True)
+            eventually(lambda: not self.engine.containers(all=True))
+            eventually(lambda: leftovers(self.engine, self.made) == [], lambda: leftovers(self.engine, self.made))
+        finally:
+            for network in self.engine.store.networks.all():
+                self.engine.network(network.driver).remove(network)
 
 
 @contextmanager
 def bench_at(root: Path, storage: str = "overlay2", **settings: Any) -> Iterator[Bench]:
-    """Open a bench below ``root``; a bridge network gets a name and a subnet that nobody else uses."""
+    """Open a bench below ``root``; a bridge network gets a name that nobody else uses."""
     with Engine(settings_at(root, storage, **settings)) as engine:
         bench = Bench(engine)
         try:
@@ -119,11 +123,9 @@ def bench_at(root: Path, storage: str = "overlay2", **settings: Any) -> Iterator
 
 
 def settings_at(root: Path, storage: str = "overlay2", **settings: Any) -> Settings:
-    number = uuid.uuid4().int
-    bridge = {"bridge": f"st{number % 16**8:08x}", "subnet": f"10.{64 + number % 64}.{number // 64 % 256}.0/24"}
     return Settings(
         root=str(root / "data"), run_root=str(root / "run"), storage=(storage,),
-        options={"network/bridge": bridge}, **settings,
+        options={"network/bridge": {"bridge": f"st{uuid.uuid4().hex[:8]}"}}, **settings,
     )
 
 

@@ -127,6 +127,8 @@ def test_bad_requests_are_refused_when_created(bench: Bench) -> None:
         bench.create("true", name="taken")
     with pytest.raises(InvalidInput, match="No command specified"):
         bench.create()
+    with pytest.raises(InvalidInput, match="Invalid signal: LOUD"):
+        bench.create("true", stop_signal="LOUD")
     with pytest.raises(NotFound, match="network nowhere not found"):
         bench.create("true", network="nowhere")
     assert len(bench.engine.containers(all=True)) == 1

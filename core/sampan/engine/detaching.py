@@ -1,0 +1,42 @@
+"""Cut a forked process loose from the one it is a copy of."""
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import os
+import signal
+
+from sampan.kernel import processes
+
+_OUTLIVED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGPIPE, signal.SIGTSTP)
+
+
+def detach(kept: int) -> int:
+    """Let go of descriptors, signal handlers, directory and umask; return where the one descriptor kept is now.
+
+    From here on the process outlives every signal that a terminal or a careless script sends, and is the parent of its
+    descendants' orphans.
+    """
+    gc.freeze()
+    signal.set_wakeup_fd(-1)
+    for number in signal.valid_signals():
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_DFL)
+    for number in _OUTLIVED:
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    # Clear of the standard streams, which the process may have been without.
+    moved = fcntl.fcntl(kept, fcntl.F_DUPFD_CLOEXEC, 3)
+    os.closerange(3, moved)
+    os.closerange(moved + 1, 1 << 20)
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(null, standard)
+    if null > 2:
+        os.close(null)
+    os.chdir("/")
+    os.umask(0o022)
+    processes.become_subreaper()
+    return moved
