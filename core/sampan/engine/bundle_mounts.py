@@ -19,12 +19,13 @@ _PROPAGATIONS = frozenset(("shared", "slave", "private", "rshared", "rslave", "r
 
 
 def mounts(container: Container, files: str, filename: Callable[[str], str]) -> list[oci.Mount]:
-    """Return the mounts: the system's, the engine's own files, then the user's, parents before what is in them."""
+    """Return the mounts: the system's, the engine's own files, and the user's, parents before what is in them."""
     spec = container.spec
     chosen = {_clean(volume.target): _volume(volume) for volume in spec.volumes}
+    # Who brings a /dev of their own brings all of it.
     system = [
         mount for mount in confinement.mounts(privileged=spec.privileged, shm_size=spec.shm_size)
-        if mount.destination not in chosen
+        if mount.destination not in chosen and not ("/dev" in chosen and mount.destination.startswith("/dev/"))
     ]
     own = [
         oci.Mount(destination=f"/etc/{name}", type="bind", source=filename(name), options=["rbind", "rprivate"])
@@ -33,7 +34,7 @@ def mounts(container: Container, files: str, filename: Callable[[str], str]) -> 
     ]
     if spec.init:
         own.append(_init())
-    return [*system, *own, *(chosen[target] for target in sorted(chosen, key=lambda path: path.count("/")))]
+    return [*system, *sorted([*own, *chosen.values()], key=lambda mount: mount.destination.count("/"))]
 
 
 def check(volumes: tuple[Volume, ...]) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from sampan.engine import confinement, networking, timestamps
+from sampan.errors import SampanError
 from sampan.model.network import Endpoint
 
 if TYPE_CHECKING:
@@ -30,11 +32,14 @@ def inspect_container(engine: Engine, text: str) -> dict[str, Any]:
         "ResolvConfPath": f"{files}/resolv.conf",
         "HostnamePath": f"{files}/hostname",
         "HostsPath": f"{files}/hosts",
-        "LogPath": f"{files}/{container.id}-json.log",
+        "LogPath": _existing(f"{files}/{container.id}-json.log"),
         "Name": f"/{container.name}",
         "RestartCount": container.restarts,
         "Driver": container.storage_driver,
         "Platform": "linux",
+        "MountLabel": "",
+        "ProcessLabel": "",
+        "AppArmorProfile": "",
         "ExecIDs": None,
         "HostConfig": _host_config(container),
         "GraphDriver": {"Name": container.storage_driver, "Data": _mount_data(engine, container)},
@@ -64,12 +69,14 @@ def _state(container: Container) -> dict[str, Any]:
 def _host_config(container: Container) -> dict[str, Any]:
     spec, limits = container.spec, container.spec.limits
     return {
+        "ContainerIDFile": "",
         "Binds": [_bind(volume) for volume in spec.volumes if volume.kind != "tmpfs"] or None,
         "LogConfig": {"Type": container.log_driver, "Config": dict(spec.log_options)},
         "NetworkMode": spec.network,
         "PortBindings": {},
         "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
         "AutoRemove": spec.auto_remove,
+        "VolumeDriver": "",
         "VolumesFrom": None,
         "CapAdd": list(spec.cap_add) or None,
         "CapDrop": list(spec.cap_drop) or None,
@@ -80,16 +87,23 @@ def _host_config(container: Container) -> dict[str, Any]:
         "ExtraHosts": list(spec.extra_hosts) or None,
         "GroupAdd": list(spec.group_add) or None,
         "IpcMode": spec.ipc_mode or "private",
+        "Cgroup": "",
+        "Links": None,
+        "OomScoreAdj": 0,
         "PidMode": spec.pid_mode,
         "Privileged": spec.privileged,
+        "PublishAllPorts": False,
         "ReadonlyRootfs": spec.read_only,
         "SecurityOpt": list(spec.security_options) or None,
         "Tmpfs": {v.target: ",".join(v.options) for v in spec.volumes if v.kind == "tmpfs"},
         "UTSMode": spec.uts_mode,
+        "UsernsMode": "",
         "ShmSize": spec.shm_size or _DEFAULT_SHM,
         "Sysctls": dict(spec.sysctls),
         "Runtime": container.runtime,
         "Init": spec.init,
+        "Isolation": "",
+        "CgroupParent": "",
         "CpuShares": limits.cpu_shares,
         "Memory": limits.memory,
         "MemoryReservation": limits.memory_reservation,
@@ -113,6 +127,9 @@ def _config(container: Container) -> dict[str, Any]:
         "Hostname": networking.hostname(container),
         "Domainname": spec.domainname,
         "User": spec.user,
+        "AttachStdin": False,
+        "AttachStdout": False,
+        "AttachStderr": False,
         "Tty": spec.terminal,
         "OpenStdin": spec.open_stdin,
         "StdinOnce": spec.stdin_once,
@@ -133,6 +150,8 @@ def _network_settings(container: Container) -> dict[str, Any]:
     endpoints = container.endpoints if container.alive else ()
     first = endpoints[0] if endpoints else Endpoint(network="", driver="")
     return {
+        "Bridge": "",
+        "SandboxID": "",
         "SandboxKey": f"/proc/{container.pid}/ns/net" if container.pid else "",
         "Ports": {},
         **_addresses(first),
@@ -148,6 +167,10 @@ def _addresses(endpoint: Endpoint) -> dict[str, Any]:
         "IPAddress": endpoint.address,
         "IPPrefixLen": endpoint.prefix,
         "MacAddress": endpoint.mac,
+        "EndpointID": "",
+        "IPv6Gateway": "",
+        "GlobalIPv6Address": "",
+        "GlobalIPv6PrefixLen": 0,
     }
 
 
@@ -160,7 +183,7 @@ def _mount(volume: Volume) -> dict[str, Any]:
         "Type": volume.kind,
         "Source": volume.source,
         "Destination": volume.target,
-        "Mode": ",".join(volume.options),
+        "Mode": ",".join((*(["ro"] if volume.read_only else []), *volume.options)),
         "RW": not volume.read_only,
         "Propagation": "rprivate" if volume.kind == "bind" else "",
     }
@@ -168,13 +191,21 @@ def _mount(volume: Volume) -> dict[str, Any]:
 
 def _mount_data(engine: Engine, container: Container) -> dict[str, str]:
     """Return what the driver's mounts say of themselves, in Docker's names."""
-    data = {}
-    for mount in engine.storage(container.storage_driver).mounts(container.id):
+    data: dict[str, str] = {}
+    try:
+        mounts = engine.storage(container.storage_driver).mounts(container.id)
+    except SampanError:
+        return data  # half made or half removed, or by a driver that is not there: the rest can be told
+    for mount in mounts:
         for option in mount.options:
             key, equals, value = option.partition("=")
             if equals and key.endswith("dir"):
                 data[f"{key[:-3].capitalize()}Dir"] = value
     return data
+
+
+def _existing(path: str) -> str:
+    return path if os.path.exists(path) else ""
 
 
 def _moment(seconds: float) -> str:

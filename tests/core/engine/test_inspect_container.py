@@ -1,0 +1,102 @@
+"""Tests of the document that ``inspect`` shows of a container: Docker's members, of Docker's types."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tests.core.engine.containers import IMAGE, Bench
+
+from sampan.model.container import Limits, Status, Ulimit, Volume
+
+# What Docker 20.10 shows of a container, less what only Windows or only its swarm have.
+_MEMBERS = {
+    "": "Id Created Path Args State Image ResolvConfPath HostnamePath HostsPath LogPath Name RestartCount Driver "
+        "Platform MountLabel ProcessLabel AppArmorProfile ExecIDs HostConfig GraphDriver Mounts Config NetworkSettings",
+    "State": "Status Running Paused Restarting OOMKilled Dead Pid ExitCode Error StartedAt FinishedAt",
+    "HostConfig": "Binds ContainerIDFile LogConfig NetworkMode PortBindings RestartPolicy AutoRemove VolumeDriver "
+        "VolumesFrom CapAdd CapDrop CgroupnsMode Dns DnsOptions DnsSearch ExtraHosts GroupAdd IpcMode Cgroup Links "
+        "OomScoreAdj PidMode Privileged PublishAllPorts ReadonlyRootfs SecurityOpt UTSMode UsernsMode ShmSize Runtime "
+        "Isolation CpuShares Memory NanoCpus CgroupParent CpuPeriod CpuQuota CpusetCpus CpusetMems Devices "
+        "MemoryReservation MemorySwap PidsLimit Ulimits MaskedPaths ReadonlyPaths",
+    "Config": "Hostname Domainname User AttachStdin AttachStdout AttachStderr Tty OpenStdin StdinOnce Env Cmd Image "
+        "Volumes WorkingDir Entrypoint OnBuild Labels",
+    "NetworkSettings": "Bridge SandboxID SandboxKey Ports EndpointID Gateway GlobalIPv6Address GlobalIPv6PrefixLen "
+        "IPAddress IPPrefixLen IPv6Gateway MacAddress Networks",
+}
+
+
+def test_members(bench: Bench) -> None:
+    document = bench.engine.inspect_container(bench.start("sleep", "100", network="bridge").id)
+    for path, names in _MEMBERS.items():
+        part = document[path] if path else document
+        assert set(names.split()) <= set(part), (path, set(names.split()) - set(part))
+
+
+def test_a_running_container(bench: Bench) -> None:
+    container = bench.start("sleep", "100", network="bridge", name="shown", env=("A=b",), labels={"k": "v"})
+    document: dict[str, Any] = bench.engine.inspect_container("shown")
+    assert document["Name"] == "/shown" and document["Id"] == container.id
+    assert (document["Path"], document["Args"]) == ("sleep", ["100"])
+    state = document["State"]
+    assert (state["Status"], state["Running"], state["Pid"]) == ("running", True, container.pid)
+    assert state["StartedAt"] > document["Created"] > "2020" and state["FinishedAt"] == "0001-01-01T00:00:00Z"
+    assert document["Config"]["Image"] == IMAGE and document["Config"]["Cmd"] == ["sleep", "100"]
+    assert document["Config"]["Env"] == ["A=b"] and document["Config"]["Labels"] == {"k": "v"}
+    assert document["Config"]["Hostname"] == container.short_id
+    (endpoint,) = container.endpoints
+    network = document["NetworkSettings"]
+    assert network["IPAddress"] == network["Networks"]["bridge"]["IPAddress"] == endpoint.address != ""
+    assert network["SandboxKey"] == f"/proc/{container.pid}/ns/net"
+    assert document["GraphDriver"]["Name"] == "overlay2"
+    assert {"LowerDir", "UpperDir", "WorkDir"} <= set(document["GraphDriver"]["Data"])
+
+
+def test_an_ended_container(bench: Bench) -> None:
+    bench.run("sh", "-c", "exit 3", name="ended")
+    document = bench.engine.inspect_container("ended")
+    state = document["State"]
+    assert (state["Status"], state["Running"], state["Pid"], state["ExitCode"]) == ("exited", False, 0, 3)
+    assert state["FinishedAt"] >= state["StartedAt"] > "2020"
+    assert document["NetworkSettings"]["SandboxKey"] == ""
+    assert Path(document["LogPath"]).parent == Path(document["HostsPath"]).parent
+
+
+def test_what_was_asked_for(bench: Bench, tmp_path: Path) -> None:
+    container = bench.create(
+        "true", volumes=(Volume(kind="bind", source=str(tmp_path), target="/data", read_only=True),
+                         Volume(kind="tmpfs", target="/scratch", options=("size=1m",))),
+        limits=Limits(memory=1 << 20, cpu_quota=50_000, cpu_period=100_000, pids=9), cap_add=("NET_ADMIN",),
+        ulimits=(Ulimit("nofile", 10, 20),), read_only=True, entrypoint=("/bin/sh", "-c"), user="alice", workdir="/tmp",
+        stop_signal="INT", stop_timeout=3, hostname="named", auto_remove=True,
+    )
+    document = bench.engine.inspect_container(container.id)
+    host, config = document["HostConfig"], document["Config"]
+    assert host["Binds"] == [f"{tmp_path}:/data:ro"] and host["Tmpfs"] == {"/scratch": "size=1m"}
+    assert (host["Memory"], host["NanoCpus"], host["PidsLimit"]) == (1 << 20, 500_000_000, 9)
+    assert host["CapAdd"] == ["NET_ADMIN"] and host["CapDrop"] is None
+    assert host["Ulimits"] == [{"Name": "nofile", "Hard": 20, "Soft": 10}]
+    assert host["ReadonlyRootfs"] and host["AutoRemove"] and not host["Privileged"]
+    assert (config["Entrypoint"], config["User"], config["WorkingDir"]) == (["/bin/sh", "-c"], "alice", "/tmp")
+    assert (config["StopSignal"], config["StopTimeout"], config["Hostname"]) == ("INT", 3, "named")
+    bind = document["Mounts"][0]
+    assert (bind["Type"], bind["Source"], bind["Destination"], bind["Mode"], bind["RW"]) == (
+        "bind", str(tmp_path), "/data", "ro", False)
+
+
+def test_what_is_half_removed_can_still_be_shown(bench: Bench) -> None:
+    container = bench.create("true")
+    bench.engine.storage().remove(container.id)
+    bench.engine.store.containers.update(container.id, status=Status.REMOVING)
+    assert bench.engine.inspect_container(container.id)["State"]["Status"] == "removing"
+    bench.engine.store.containers.update(container.id, status=Status.CREATED)
+
+
+def test_info(bench: Bench) -> None:
+    bench.start("sleep", "100")
+    bench.create("true")
+    document = bench.engine.info()
+    assert (document["Containers"], document["ContainersRunning"], document["ContainersStopped"]) == (2, 1, 1)
+    assert document["Images"] == 1 and document["Driver"] == "overlay2" and document["NCPU"] >= 1
+    assert document["RootDir"] == bench.engine.layout.root and "native" in document["Runtimes"]
+    assert {"bridge", "host", "none"} <= set(document["Plugins"]["Network"])
