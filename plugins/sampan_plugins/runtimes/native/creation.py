@@ -207,14 +207,14 @@ class _Conversation:
         """Wait until the command runs, which closes the pipe."""
         self._content += report.read_until_closed(self._fd)
         if self._content:
-            self.next()
+            report.receive(self._content)
 
     def _fail(self) -> NoReturn:
         # The second process may fail before the first has told who it is: it must be reaped all the same.
         for line in (self._content + report.read_until_closed(self._fd)).splitlines():
             if line.startswith(b"P"):
                 _reap(int(line[1:]))
-        report.receive(self._line[1:])
+        report.receive(self._line)
 
 
 def _fork(body: Callable[[], None]) -> int:

@@ -49,7 +49,7 @@ class NativeRuntime(Runtime, Pauses):
             os.close(failure)
         os.unlink(home.failure)
         if told:
-            report.receive(told[1:])
+            report.receive(told)
         if not state.pid:
             raise Conflict(f"container {container} has not been created completely", "delete it")
 

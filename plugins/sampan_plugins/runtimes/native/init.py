@@ -162,7 +162,7 @@ class _Init:
         os.read(go, 1)
         os.close(go)
         try:
-            confinement.execute()
+            confinement.execute(failure)
         except BaseException as error:
             _last_words(failure, error, progress)
         os._exit(1)

@@ -47,7 +47,7 @@ def run(plan: Join) -> None:
         _enter(plan, moved, progress)
         pid = os.fork()
         if pid == 0:
-            _become(plan, moved, proc, progress)
+            _become(plan, moved, out, proc, progress)
         os.write(out, b"P%d\n" % pid)
         os._exit(0)
     except BaseException as failure:
@@ -68,7 +68,7 @@ def _enter(plan: Join, moved: dict[int, int], progress: Progress) -> None:
         processes.hide()
 
 
-def _become(plan: Join, moved: dict[int, int], proc: int | None, progress: Progress) -> None:
+def _become(plan: Join, moved: dict[int, int], out: int, proc: int | None, progress: Progress) -> None:
     progress.step = "starting a session"
     os.setsid()
     processes.new_session_keyring()
@@ -82,7 +82,7 @@ def _become(plan: Join, moved: dict[int, int], proc: int | None, progress: Progr
         os.close(proc)
     confinement = Confinement(plan.process, plan.program, label_fd, progress)
     confinement.enter()
-    confinement.execute()
+    confinement.execute(out)
 
 
 def _make_terminal(process: Process, console: int) -> None:

@@ -7,10 +7,10 @@ import resource
 import stat
 
 from sampan.errors import CommandNotExecutable, CommandNotFound, InvalidInput, Unsupported
-from sampan.kernel import capabilities, libc, processes
+from sampan.kernel import capabilities, processes
 from sampan.kernel.seccomp import Program
 from sampan.model.runtime_spec import Capabilities, Process, Rlimit
-from sampan_plugins.runtimes.native import child, lookup
+from sampan_plugins.runtimes.native import child, lookup, trampoline
 from sampan_plugins.runtimes.native.report import Progress
 
 _NEEDED_BY_FILTER = capabilities.mask(["CAP_SYS_ADMIN"])
@@ -63,16 +63,21 @@ class Confinement:
         progress.step = "finding the command"
         self._path = lookup.find(process.args[0], process.env)
 
-    def execute(self) -> None:
-        """Load the filter, drop what it needed, and run the command. Returns only by raising."""
+    def execute(self, failure: int) -> None:
+        """Load the filter, drop what it needed, and run the command. Returns only by raising.
+
+        What goes wrong once this interpreter is left is told through the descriptor ``failure``.
+        """
         process, progress = self._process, self._progress
         child.reset_signals()
+        progress.step = "preparing to run the command"
+        program = trampoline.prepare()
         environment = dict(item.split("=", 1) for item in process.env if "=" in item)
         if self._label_fd is not None:
             progress.step = "setting the security label"
             label = process.selinux_label or f"exec {process.apparmor_profile}"
             os.write(self._label_fd, label.encode())
-        libc.close_range(3, cloexec=True)
+        trampoline.hold_failure(failure)
         if process.no_new_privileges:
             processes.forbid_new_privileges()
         if self._program:
@@ -81,10 +86,7 @@ class Confinement:
         progress.step = "dropping capabilities"
         capabilities.assign(self._effective, self._permitted, self._inheritable, self._ambient)
         progress.step = "running the command"
-        try:
-            os.execve(self._path, process.args, environment)
-        except OSError as error:
-            raise lookup.failed(self._path, error) from error
+        trampoline.run(program, self._path, process.args, environment)
 
 
 def set_limit(limit: Rlimit) -> None:

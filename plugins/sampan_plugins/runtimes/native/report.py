@@ -9,6 +9,7 @@ from typing import NoReturn
 import msgspec
 
 from sampan import errors
+from sampan_plugins.runtimes.native import lookup, trampoline
 
 _CLASSES = {
     errno.ENOSPC: errors.OutOfSpace, errno.EDQUOT: errors.OutOfSpace, errno.ENOSYS: errors.Unsupported,
@@ -42,9 +43,17 @@ def translate(failure: BaseException, step: str) -> errors.SampanError:
 
 
 def receive(content: bytes) -> NoReturn:
-    """Raise the failure that a line, without its letter, describes."""
-    name, message, hint = msgspec.json.decode(content, type=tuple[str, str, str | None])
-    kind = getattr(errors, name, errors.PluginFault)
+    """Raise the failure that a child's last words describe. They are not believed to be well-formed."""
+    if content[:1] == trampoline.LETTER and len(content) > 1:
+        path, error = trampoline.failure(content)
+        raise lookup.failed(path, error)
+    try:
+        name, message, hint = msgspec.json.decode(content[1:], type=tuple[str, str, str | None])
+    except msgspec.MsgspecError as error:
+        raise errors.PluginFault("the container's process failed without a word") from error
+    kind = getattr(errors, name, None)
+    if not (isinstance(kind, type) and issubclass(kind, errors.SampanError)):
+        kind = errors.PluginFault
     raise kind(message, hint)
 
 
