@@ -189,7 +189,7 @@ def leftovers(engine: Engine, containers: list[str]) -> list[str]:
             if os.path.exists(f"/sys/fs/cgroup/{hierarchy}/sampan/{container}"):
                 found.append(f"cgroup {hierarchy}/sampan/{container}")
     with open("/proc/self/mountinfo") as mounts:
-        found += [f"mount {line}" for line in mounts if f" {layout.root}" in line or f" {layout.run_root}" in line]
+        found += [f"mount {line}" for line in mounts if f" {layout.root}/" in line or f" {layout.run_root}/" in line]
     return found + _network_leftovers(engine, running)
 
 
