@@ -3,85 +3,102 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from sampan.errors import InvalidInput, NotFound
+from sampan.errors import InvalidInput
 from sampan.model import reference as references
 from sampan.model.image import Image, ImageConfig, decode
 
 if TYPE_CHECKING:
+    import re
+
     from sampan.engine.engine import Engine
 
 Filters = Mapping[str, Sequence[str]]
 """Values by filter: ``dangling``, ``reference``, ``before``, ``since``, ``label``."""
 
+_KNOWN = ("dangling", "reference", "label", "before", "since")
+_TRUE, _FALSE = ("1", "t", "T", "TRUE", "true", "True"), ("0", "f", "F", "FALSE", "false", "False")
+
 
 def images(engine: Engine, filters: Filters | None = None) -> list[Image]:
     """Return the images that pass every filter, the newest first.
 
-    A filter given several times lets through what any of its values does, save ``label``, whose values must all
-    hold. With ``reference`` only the names that match are left on an image. Raises InvalidInput on an unknown filter
-    and a value that makes no sense, NotFound when ``before`` or ``since`` names no image.
+    Of several values all must hold, save ``reference``, where any may; only the names that match are left on an image.
+    Raises InvalidInput on an unknown filter or value, NotFound when ``before`` or ``since`` names no image.
     """
     found = engine.store.images.all()
     for name, values in (filters or {}).items():
-        match name:
-            case "dangling":
-                found = [image for image in found if (not image.tags) in {_truth(value) for value in values}]
-            case "reference":
-                found = [kept for image in found if (kept := _matching(image, values)).tags or kept.digests]
-            case "before":
-                found = [image for image in found if image.created < max(_moment(engine, value) for value in values)]
-            case "since":
-                found = [image for image in found if image.created > min(_moment(engine, value) for value in values)]
-            case "label":
-                found = [image for image in found if _labelled(engine, image, values)]
-            case _:
-                raise InvalidInput(f"Invalid filter '{name}'")
+        if name not in _KNOWN:
+            raise InvalidInput(f"Invalid filter '{name}'")
+        found = _CHOOSERS[name](engine, found, values)
     return found
 
 
-def _truth(text: str) -> bool:
-    if text.lower() not in ("1", "t", "true", "0", "f", "false"):
-        raise InvalidInput(f"Invalid filter 'dangling={text}'")
-    return text.lower() in ("1", "t", "true")
+def _dangling(engine: Engine, found: list[Image], values: Sequence[str]) -> list[Image]:
+    for value in values:
+        if value not in _TRUE + _FALSE:
+            raise InvalidInput(f"Invalid filter 'dangling=[{value}]'")
+        found = [image for image in found if (value in _TRUE) != bool(image.tags or image.digests)]
+    return found
 
 
-def _moment(engine: Engine, text: str) -> float:
-    try:
-        return engine.store.images.find(text).created
-    except NotFound:
-        raise NotFound(f"No such image: {text}") from None
+def _before(engine: Engine, found: list[Image], values: Sequence[str]) -> list[Image]:
+    earliest = min(engine.image(value).created for value in values)
+    return [image for image in found if image.created < earliest]
 
 
-def _matching(image: Image, patterns: Sequence[str]) -> Image:
-    return msgspec.structs.replace(
-        image,
-        tags=tuple(name for name in image.tags if _fits(name, patterns)),
-        digests=tuple(name for name in image.digests if _fits(name, patterns)),
-    )
+def _since(engine: Engine, found: list[Image], values: Sequence[str]) -> list[Image]:
+    latest = max(engine.image(value).created for value in values)
+    return [image for image in found if image.created > latest]
 
 
-def _fits(name: str, patterns: Sequence[str]) -> bool:
-    """Match the familiar name with and without its tag, ``*`` stopping at a slash (Go's path.Match)."""
-    reference = references.parse(name)
-    shapes = (reference.familiar, reference.familiar_repository)
-    return any(
-        shape.count("/") == pattern.count("/")
-        and all(map(fnmatchcase, shape.split("/"), pattern.split("/")))
-        for pattern in patterns
-        for shape in shapes
-    )
+def _label(engine: Engine, found: list[Image], values: Sequence[str]) -> list[Image]:
+    return [image for image in found if all(_has_label(engine, image, value) for value in values)]
 
 
-def _labelled(engine: Engine, image: Image, wanted: Sequence[str]) -> bool:
+def _has_label(engine: Engine, image: Image, wanted: str) -> bool:
     config = decode(engine.store.blobs.read(image.id), ImageConfig, f"the configuration of image {image.short_id}")
     labels = config.defaults.labels or {}
-    for text in wanted:
-        key, equals, value = text.partition("=")
-        if key not in labels or (equals and labels[key] != value):
-            return False
-    return True
+    key, equals, value = wanted.partition("=")
+    return key in labels and (not equals or labels[key] == value)
+
+
+def _reference(engine: Engine, found: list[Image], values: Sequence[str]) -> list[Image]:
+    patterns = [_pattern(value) for value in values]
+    kept = (
+        msgspec.structs.replace(
+            image,
+            tags=tuple(name for name in image.tags if _fits(name, patterns)),
+            digests=tuple(name for name in image.digests if _fits(name, patterns)),
+        )
+        for image in found
+    )
+    return [image for image in kept if image.tags or image.digests]
+
+
+def _fits(name: str, patterns: Sequence[re.Pattern[str]]) -> bool:
+    reference = references.parse(name)
+    shown = (reference.familiar, reference.familiar_repository)
+    return any(pattern.fullmatch(text) for pattern in patterns for text in shown)
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    """Return a shell pattern, in which a star stops at a slash, as a regular expression."""
+    import re
+
+    parts = []
+    for one in re.findall(r"\\.|\[\^?[^\]]+\]|.", text, re.DOTALL):
+        if one in "*?":
+            parts.append("[^/]*" if one == "*" else "[^/]")
+        else:
+            parts.append(one if len(one) > 1 else re.escape(one))
+    try:
+        return re.compile("".join(parts))
+    except re.error as error:
+        raise InvalidInput(f"invalid filter 'reference={text}': syntax error in pattern") from error
+
+
+_CHOOSERS = {"dangling": _dangling, "reference": _reference, "label": _label, "before": _before, "since": _since}

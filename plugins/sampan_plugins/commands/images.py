@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -56,13 +56,10 @@ def images(
     if quiet and form:
         sys.stderr.write("WARNING: Ignoring custom format, because both --format and --quiet are set.\n")
         form = ""
-    found: Iterable[Image] = context.engine.images()
-    if pattern:
-        filters = (*filters, ("reference", pattern))
-    if filters:
-        from sampan_plugins.commands._image_filters import matching
-
-        found = matching(context, found, filters)
+    wanted: dict[str, list[str]] = {"reference": [pattern]} if pattern else {}
+    for name, value in filters:
+        wanted.setdefault(name, []).append(value)
+    found = context.engine.images(wanted)
     digests = digests or ".Digest" in form
     rows = [
         _row(image, *names, no_trunc=no_trunc) for image in found for names in _names(image, digests=digests)

@@ -4,7 +4,7 @@ import pytest
 
 from sampan.errors import InvalidInput
 from sampan.model.container import Ulimit, Volume
-from sampan_plugins.commands import _checks, _environment, _image_filters, _volumes
+from sampan_plugins.commands import _checks, _environment, _volumes
 
 
 @pytest.mark.parametrize(("text", "volume"), [
@@ -111,11 +111,3 @@ def test_values():
     assert _checks.cpus("1.5") == 1_500_000
     assert _checks.host("a:1.2.3.4") == _checks.host("a=1.2.3.4") == "a:1.2.3.4"
     assert _checks.host("a:::1") == "a:::1"
-
-
-@pytest.mark.parametrize(("pattern", "text", "fits"), [
-    ("ubu*", "ubuntu", True), ("*", "a/b", False), ("*/b", "a/b", True), ("b[ab]:?", "ba:1", True),
-    ("a.c", "abc", False),
-])
-def test_reference_patterns(pattern, text, fits):
-    assert bool(_image_filters._pattern(pattern).fullmatch(text)) is fits
