@@ -19,51 +19,57 @@ _PATIENCE = 10.0
 """Seconds given to another command to finish starting a container that is removed by force."""
 
 
+class _NotYet(Conflict):
+    """Another command is starting it."""
+
+
 def remove(engine: Engine, text: str, *, force: bool) -> None:
     """Remove a container; killed in the middle, the next command completes it."""
-    found = engine.container(text)
-    container = _ended(engine, found) if force else found
-    if container is None:
-        return
-    if container.alive:
+    container = engine.container(text)
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            if not container.alive or _killed(engine, container, force):
+                _remove(engine, container)
+            return
+        except _NotYet as error:
+            if not force or time.monotonic() > deadline:
+                raise Conflict(error.message) from None
+        time.sleep(0.005)
+        try:
+            container = engine.container(container.id)
+        except NotFound:
+            return
+
+
+def _killed(engine: Engine, container: Container, force: bool) -> bool:
+    """Kill a running container; False when it is its monitor that removes it. Raises Conflict without ``force``."""
+    if not force:
         raise Conflict(
             f"You cannot remove a running container {container.id}. "
             "Stop the container before attempting removal or force remove"
         )
+    try:
+        stop.kill(engine, container.id, "KILL")
+    except (Conflict, NotFound):
+        pass  # it ended by itself
+    return not container.spec.auto_remove
+
+
+def _remove(engine: Engine, container: Container) -> None:
     with engine.store.journal.operation("remove", lambda action: undo.undo(engine, action)) as operation:
         with engine.store.database.transaction() as cursor:
             record = engine.store.containers.change(cursor, container.id)
             if record.status is Status.REMOVING:
                 raise Conflict(f"removal of container {record.name} is already in progress")
-            if _being_started(record):
-                raise Conflict(f"container {record.name} is being started")
+            if record.alive or _being_started(record):
+                raise _NotYet(f"container {record.name} is being started")
             engine.store.containers.change(cursor, container.id, expected=_REMOVABLE, status=Status.REMOVING)
             operation.plan("container", container.id, cursor=cursor)
         if record.monitor:
             _clear(engine, record)
         discard(engine, container.id)
     engine.plugins.container_removed(container)
-
-
-def _ended(engine: Engine, container: Container) -> Container | None:
-    """Kill a container that runs or is about to; None when its monitor removes it."""
-    deadline = time.monotonic() + _PATIENCE
-    while True:
-        if container.alive:
-            try:
-                stop.kill(engine, container.id, "KILL")
-            except Conflict:
-                pass  # it ended by itself
-            if container.spec.auto_remove:
-                return None
-        elif not _being_started(container) or time.monotonic() > deadline:
-            return container
-        else:
-            time.sleep(0.005)
-        try:
-            container = engine.container(container.id)
-        except NotFound:
-            return None
 
 
 def _being_started(container: Container) -> bool:
