@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -90,6 +91,7 @@ class Monitor:
 
     def run(self, starter: socket.socket, attach: bool) -> None:
         """Start the container, serve it until its end, and clear up."""
+        known = set(sys.modules)
         with ExitStack() as stack:
             try:
                 streams = self._start(stack)
@@ -97,7 +99,7 @@ class Monitor:
                 self._fail(error)
                 _say(starter, wire.frame(Kind.FAILED, wire.failure(error)))
                 return
-            _say(starter, wire.frame(Kind.STARTED))
+            _say(starter, wire.frame(Kind.STARTED, " ".join(sys.modules.keys() - known).encode()))
             if attach:
                 streams.add_client(starter)
             else:
@@ -147,16 +149,20 @@ class Monitor:
             halt.end(self._engine, self._container)
 
     def _build(self, stack: ExitStack) -> Streams:
-        """Do all that comes before the command runs; the network side by side with the rest."""
+        """Do all that comes before the command runs; a network with addresses side by side with the rest."""
         engine, container = self._engine, self._container
         network = networking.resolve(engine, container.spec)
-        path = None
-        if engine.network(network.driver).capabilities.sandboxed:
+        capabilities = engine.network(network.driver).capabilities
+        path, connecting = None, None
+        if capabilities.sandboxed:
             self._sandbox = netns.new_sandbox()
             stack.callback(self._let_go)
             path = f"/proc/{os.getpid()}/fd/{self._sandbox}"
-        connecting = Worker(lambda: networking.connect(engine, network, container, path), engine.disown)
-        stack.callback(connecting.close)
+        if capabilities.addressed:
+            connecting = Worker(lambda: networking.connect(engine, network, container, path), engine.disown)
+            stack.callback(connecting.close)
+        else:  # there is nothing to do that were worth a fork
+            self._endpoint = networking.connect(engine, network, container, path)
 
         namespaces.create(namespaces.flag("mount"))
         mount.mount("none", "", "/", ("rslave",))
@@ -167,7 +173,8 @@ class Monitor:
             engine.layout.container(container.id), container.id, container.spec.log_options
         )
         streams = stack.enter_context(Streams(self._bundle, container.spec, self._log))
-        self._endpoint = connecting.result(Endpoint)
+        if connecting is not None:
+            self._endpoint = connecting.result(Endpoint)
         draft.finish(self._endpoint, self._size)
         streams.begin(engine.runtime(container.runtime).create(container.id, self._bundle, streams.stdio()))
         return streams
