@@ -62,7 +62,7 @@ class Draft:
             args=[container.path, *container.args],
             cwd=spec.workdir or "/",
             terminal=spec.terminal,
-            user=oci.User(uid=identity.uid, gid=identity.gid, additional_gids=list(identity.groups)),
+            user=_user(identity),
             env=_with_home(env, identity.home),
             capabilities=confinement.sets(capabilities, identity.uid),
             rlimits=[
@@ -112,7 +112,7 @@ def exec_process(container: Container, spec: oci.Spec, request: ExecRequest) -> 
     if request.user or request.privileged:
         wanted = request.user or container.spec.user
         identity = _identity(f"/proc/{container.pid}/root", wanted, container.spec.group_add)
-        user = oci.User(uid=identity.uid, gid=identity.gid, additional_gids=list(identity.groups))
+        user = _user(identity)
         env = _with_home([entry for entry in env if not entry.startswith("HOME=")], identity.home)
         names = list(confinement.capability_set((), (), True)) if request.privileged else _bounding(capabilities)
         capabilities = confinement.sets(names, identity.uid)
@@ -194,6 +194,15 @@ def _identity(root: str, user: str, groups: tuple[str, ...]) -> users.Identity:
         return users.resolve(user, _read(descriptor, "/etc/passwd"), _read(descriptor, "/etc/group"), groups)
     finally:
         os.close(descriptor)
+
+
+def _user(identity: users.Identity) -> oci.User:
+    """Return the user, whose own group is among the additional ones as well.
+
+    Otherwise a setgid program would let the user shed the group, and what is denied to it (CVE-2022-36109).
+    """
+    groups = dict.fromkeys((identity.gid, *identity.groups))
+    return oci.User(uid=identity.uid, gid=identity.gid, additional_gids=list(groups))
 
 
 def _read(root: int, path: str) -> str:

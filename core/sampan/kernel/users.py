@@ -9,6 +9,7 @@ import msgspec
 from sampan.errors import InvalidInput
 
 _HIGHEST = 2**31 - 1
+_RANGE = "uids and gids must be in range 0-2147483647"
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -41,10 +42,10 @@ def resolve(who: str, passwd: str, group: str, additional: Iterable[str] = ()) -
 def _find_user(user: str, passwd: str, *, named: bool) -> tuple[int, int, str, str]:
     for fields in _entries(passwd, 6):
         if fields[0] == user or (fields[2] == user and user.isdecimal()):
-            return _number(fields[2]), _number(fields[3]), fields[5] or "/", fields[0]
+            return _bounded(fields[2], _RANGE), _bounded(fields[3], _RANGE), fields[5] or "/", fields[0]
     if not user.isdecimal():
         raise InvalidInput(f"unable to find user {user}: no matching entries in passwd file")
-    return _bounded(user, "uids and gids must be in range 0-2147483647"), 0, "/", ""
+    return _bounded(user, _RANGE), 0, "/", ""
 
 
 def _find_group(wanted: str, group: str) -> int:
@@ -53,12 +54,12 @@ def _find_group(wanted: str, group: str) -> int:
             return number
     if not wanted.isdecimal():
         raise InvalidInput(f"unable to find group {wanted}: no matching entries in group file")
-    return _bounded(wanted, "uids and gids must be in range 0-2147483647")
+    return _bounded(wanted, _RANGE)
 
 
 def _groups(content: str) -> Iterator[tuple[int, list[str], str]]:
     for fields in _entries(content, 3):
-        yield _number(fields[2]), fields[3].split(",") if len(fields) > 3 else [], fields[0]
+        yield _bounded(fields[2], _RANGE), fields[3].split(",") if len(fields) > 3 else [], fields[0]
 
 
 def _entries(content: str, least: int) -> Iterator[list[str]]:
@@ -68,12 +69,12 @@ def _entries(content: str, least: int) -> Iterator[list[str]]:
             yield fields
 
 
-def _number(text: str) -> int:
-    return int(text) if text.isdecimal() else 0
-
-
 def _bounded(text: str, complaint: str) -> int:
-    number = int(text)
+    """Return the id, in the range where no id means "as before" to setresuid(2) nor wraps to that of root."""
+    if not text.isdecimal():
+        return 0
+    # Of a thousand digits int() would make an error of its own.
+    number = int(text) if len(text.lstrip("0")) <= 10 else _HIGHEST + 1
     if number > _HIGHEST:
         raise InvalidInput(complaint)
     return number

@@ -1,7 +1,8 @@
 """The OCI runtime-spec documents a bundle's ``config.json`` is made of (runtime-spec v1.1, config.md, config-linux.md).
 
 Unlike the other models these are mutable: extensions amend a container's spec before it starts.
-Members Sampan neither writes nor reads are left out; a runtime ignores what it does not know.
+Members Sampan neither writes nor reads are left out; a runtime ignores what it does not know. What the specification
+requires is always written, its default too: such members have a default *factory*, which msgspec never leaves out.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ class _Document(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True
 class User(_Document):
     """Whom the process runs as, in the container's user namespace."""
 
-    uid: int = 0
-    gid: int = 0
+    uid: int = msgspec.field(default_factory=lambda: 0)
+    gid: int = msgspec.field(default_factory=lambda: 0)
     umask: int | None = None
     additional_gids: list[int] = []
 
@@ -53,7 +54,7 @@ class Process(_Document):
     """A process of the container: its first, or one that joins by exec."""
 
     args: list[str]
-    cwd: str = "/"
+    cwd: str = msgspec.field(default_factory=lambda: "/")
     terminal: bool = False
     console_size: ConsoleSize | None = None
     user: User = msgspec.field(default_factory=User)
@@ -102,8 +103,8 @@ class Device(_Document):
 
     type: str
     path: str
-    major: int = 0
-    minor: int = 0
+    major: int = msgspec.field(default_factory=lambda: 0)
+    minor: int = msgspec.field(default_factory=lambda: 0)
     file_mode: int | None = None
     uid: int | None = None
     gid: int | None = None
@@ -232,7 +233,7 @@ class Hooks(_Document):
 class Spec(_Document):
     """A whole ``config.json``."""
 
-    oci_version: str = VERSION
+    oci_version: str = msgspec.field(default_factory=lambda: VERSION)
     process: Process | None = None
     root: Root | None = None
     hostname: str = ""

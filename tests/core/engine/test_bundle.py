@@ -23,10 +23,10 @@ def test_environment(bench: Bench) -> None:
 
 @pytest.mark.parametrize(
     ("user", "groups", "expected"),
-    [("", (), "uid=0(root) gid=0(root)\n/root\n"),
-     ("alice", (), "uid=1000(alice) gid=100(users) groups=10(wheel)\n/home/alice\n"),
-     ("1000", ("77",), "uid=1000(alice) gid=100(users) groups=10(wheel),77\n/home/alice\n"),
-     ("33:44", (), "uid=33 gid=44\n/\n")],
+    [("", (), "uid=0(root) gid=0(root) groups=0(root)\n/root\n"),
+     ("alice", (), "uid=1000(alice) gid=100(users) groups=10(wheel),100(users)\n/home/alice\n"),
+     ("1000", ("77",), "uid=1000(alice) gid=100(users) groups=10(wheel),77,100(users)\n/home/alice\n"),
+     ("33:44", (), "uid=33 gid=44 groups=44\n/\n")],
 )
 def test_user(bench: Bench, user: str, groups: tuple[str, ...], expected: str) -> None:
     assert bench.shell("id; echo $HOME", user=user, group_add=groups) == expected

@@ -82,7 +82,7 @@ def test_environment(running: tuple[Bench, Container]) -> None:
     ("user", "shown", "home"),
     [
         ("", "uid=0(root) gid=0(root)", "/root"),
-        ("alice", "uid=1000(alice) gid=100(users) groups=10(wheel)\n", "/home/alice"),
+        ("alice", "uid=1000(alice) gid=100(users) groups=10(wheel),100(users)\n", "/home/alice"),
         ("1000:10", "uid=1000(alice) gid=10(wheel)", "/home/alice"),
         ("12:34", "uid=12 gid=34", "/"),
     ],

@@ -1,9 +1,8 @@
-"""Rewrite a bundle so that every runc-compatible program takes it."""
+"""Read what a runc-compatible program is given, and write what it is to run besides."""
 
 from __future__ import annotations
 
 import os
-from typing import Any
 
 import msgspec
 
@@ -11,52 +10,25 @@ from sampan.errors import InvalidInput
 from sampan.model import runtime_spec as oci
 
 
-def derive(bundle: str, home: str) -> bool:
-    """Write the bundle's configuration into the directory ``home``, made for it, with nothing left to defaults.
-
-    Paths become absolute. Returns whether a terminal is asked for. Raises InvalidInput.
-    """
-    bundle = os.path.abspath(bundle)
+def first_process(bundle: str) -> oci.Process:
+    """Return the process of a bundle, which the program itself reads. Raises InvalidInput."""
     path = f"{bundle}/config.json"
     try:
         with open(path, "rb") as file:
-            document = msgspec.json.decode(file.read(), type=dict[str, Any])
-        process, root = document["process"], document["root"]
-        if not process.get("args"):
-            raise InvalidInput("no command specified")
-        _complete(process)
-        document.setdefault("ociVersion", oci.VERSION)
-        root["path"] = os.path.normpath(os.path.join(bundle, root["path"]))
-        for mount in document.get("mounts", ()):
-            if {"bind", "rbind"}.intersection(mount.get("options", ())):
-                mount["source"] = os.path.join(bundle, mount.get("source", ""))
+            process = msgspec.json.decode(file.read(), type=oci.Spec).process
     except FileNotFoundError as error:
         raise InvalidInput(f"no such bundle: {path} does not exist") from error
-    except (msgspec.MsgspecError, KeyError, AttributeError) as error:
+    except msgspec.MsgspecError as error:
         raise InvalidInput(f"{path} is not valid: {error}") from error
-    os.makedirs(home, mode=0o700)
-    _write(f"{home}/config.json", document)
-    return bool(process.get("terminal"))
+    if process is None:
+        raise InvalidInput(f"{path} lacks process")
+    if not process.args:
+        raise InvalidInput("no command specified")
+    return process
 
 
-def write_process(process: oci.Process, path: str, home: str) -> None:
-    """Write a process to join the container whose derived bundle is ``home``, with no more privileges than it has."""
-    document = msgspec.to_builtins(process)
-    _complete(document)
-    with open(f"{home}/config.json", "rb") as file:
-        first = msgspec.json.decode(file.read(), type=dict[str, Any])["process"]
-    if first.get("noNewPrivileges"):
-        document["noNewPrivileges"] = True
-    _write(path, document)
-
-
-def _complete(process: dict[str, Any]) -> None:
-    process.setdefault("cwd", "/")
-    process.setdefault("user", {}).setdefault("uid", 0)
-    process["user"].setdefault("gid", 0)
-
-
-def _write(path: str, document: dict[str, Any]) -> None:
+def write_process(process: oci.Process, path: str) -> None:
+    """Write a process that is to join a container (``runc exec --process``)."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(fd, "wb") as file:
-        file.write(msgspec.json.encode(document))
+        file.write(msgspec.json.encode(process))

@@ -18,7 +18,7 @@ from sampan_plugins.runtimes.oci.program import Program
 
 
 class OCIRuntime(Runtime, Pauses):
-    """Containers made by another program; ``run_root`` keeps its state and a copy of each bundle's configuration."""
+    """Containers made by another program; ``run_root`` keeps its state, and where each container's bundle is."""
 
     capabilities: ClassVar[RuntimeCapabilities] = RuntimeCapabilities(pause=True)
 
@@ -37,10 +37,13 @@ class OCIRuntime(Runtime, Pauses):
         home = self._home(container)
         if os.path.exists(home):
             raise AlreadyExists(f"container {container} exists", "delete it first")
-        terminal = bundles.derive(bundle, home)
-        arguments = ["create", "--bundle", home]
+        process = bundles.first_process(bundle)
+        os.makedirs(os.path.dirname(home), mode=0o700, exist_ok=True)
+        os.mkdir(home, 0o700)
+        os.symlink(os.path.abspath(bundle), f"{home}/bundle")
+        arguments = ["create", "--bundle", os.path.abspath(bundle)]
         try:
-            return self._launch(home, arguments, container, stdio, terminal)
+            return self._launch(home, arguments, container, stdio, process.terminal)
         except BaseException:
             self.delete(container, force=True)
             raise
@@ -61,7 +64,9 @@ class OCIRuntime(Runtime, Pauses):
         scratch = f"{home}/exec-{os.getpid()}-{os.urandom(4).hex()}"
         os.mkdir(scratch, 0o700)
         try:
-            bundles.write_process(process, f"{scratch}/process.json", home)
+            if bundles.first_process(f"{home}/bundle").no_new_privileges:
+                process = msgspec.structs.replace(process, no_new_privileges=True)
+            bundles.write_process(process, f"{scratch}/process.json")
             arguments = ["exec", "--detach", "--process", f"{scratch}/process.json"]
             return self._launch(scratch, arguments, container, stdio, process.terminal)
         except NotFound as error:
