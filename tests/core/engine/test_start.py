@@ -66,7 +66,7 @@ def test_bad_commands_leave_no_trace(
     # As Docker does: still created, never started, with the code and the reason.
     assert (after.status, after.exit_code, after.pid, after.monitor) == (Status.CREATED, code, 0, "")
     assert command in after.error and after.started == after.finished == 0
-    assert leftovers(any_runtime.engine, any_runtime.made) == []
+    eventually(lambda: leftovers(any_runtime.engine, any_runtime.made) == [])
     any_runtime.engine.remove(container.id)
 
 
@@ -76,7 +76,7 @@ def test_other_failures_are_128_and_undone(bench: Bench) -> None:
         bench.engine.start(container.id)
     after = bench.engine.container(container.id)
     assert (after.status, after.exit_code, after.monitor) == (Status.CREATED, 128, "") and after.error
-    assert leftovers(bench.engine, bench.made) == []
+    eventually(lambda: leftovers(bench.engine, bench.made) == [])
 
 
 def test_auto_remove(bench: Bench) -> None:
