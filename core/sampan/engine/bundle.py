@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -206,16 +207,23 @@ def _user(identity: users.Identity) -> oci.User:
 
 
 def _read(root: int, path: str) -> str:
-    """Read a small file of the container's tree, which may put anything in its place."""
+    """Read a small file of the container's tree, which may put anything in its place.
+
+    Only a regular file is opened at all: to open a device or a fifo can have effects of its own.
+    """
     try:
-        descriptor = paths.open_in(root, path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        descriptor = paths.open_in(root, path)
     except OSError:
         return ""
-    with open(descriptor, "rb") as file:
-        try:
-            return file.read(1 << 20).decode(errors="replace")
-        except OSError:
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return ""
+        with open(paths.name_of(descriptor), "rb") as file:
+            return file.read(1 << 20).decode(errors="replace")
+    except OSError:
+        return ""
+    finally:
+        os.close(descriptor)
 
 
 def _with_home(env: list[str], home: str) -> list[str]:

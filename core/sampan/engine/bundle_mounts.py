@@ -27,9 +27,9 @@ def mounts(container: Container, files: str, filename: Callable[[str], str]) -> 
         mount for mount in confinement.mounts(privileged=spec.privileged, shm_size=spec.shm_size)
         if mount.destination not in chosen and not ("/dev" in chosen and mount.destination.startswith("/dev/"))
     ]
-    access = ["ro"] if spec.read_only else []
+    options = ["rbind", *(["ro"] if spec.read_only else []), "rprivate"]
     own = [
-        oci.Mount(destination=f"/etc/{name}", type="bind", source=filename(name), options=["rbind", *access, "rprivate"])
+        oci.Mount(destination=f"/etc/{name}", type="bind", source=filename(name), options=list(options))
         for name in _HOST_FILES
         if f"/etc/{name}" not in chosen
     ]

@@ -43,6 +43,8 @@ def hosts(
     ``extra`` are ``NAME:ADDRESS`` or ``NAME=ADDRESS``, where the address ``host-gateway`` stands for ``gateway``.
     ``inherited`` replaces the usual beginning, for a container that shares the host's network. Raises InvalidInput.
     """
+    for name in names:
+        _check_word(name, "host name")
     lines = []
     for entry in extra:
         name, where = parse_extra_host(entry)
@@ -91,6 +93,10 @@ def resolv_conf(
     for server in nameservers:
         if not _family(server):
             raise InvalidInput(f"IP address is not correctly formatted: {server}")
+    for word in search:
+        _check_word(word, "search domain")
+    for word in options:
+        _check_word(word, "DNS option")
     found_servers, found_search, found_options = _parsed(host)
     if not nameservers:
         nameservers = [s for s in found_servers if reaches_host or _reachable(s, ipv6)]
@@ -105,7 +111,8 @@ def resolv_conf(
 
 
 def hostname(name: str) -> str:
-    """Return the content of /etc/hostname."""
+    """Return the content of /etc/hostname. Raises InvalidInput."""
+    _check_word(name, "host name")
     return f"{name}\n"
 
 
@@ -151,6 +158,12 @@ def _reachable(server: str, ipv6: bool) -> bool:
         return not server.startswith("127.")
     packed = socket.inet_pton(socket.AF_INET6, server.partition("%")[0])
     return ipv6 and packed != bytes(15) + b"\1" and not server.lower().startswith("fe80")
+
+
+def _check_word(word: str, what: str) -> None:
+    """Refuse what would be more than one word, or more than one line, of the file it goes into."""
+    if not word or any(character.isspace() or not character.isprintable() for character in word):
+        raise InvalidInput(f"{word!r} is not a valid {what}")
 
 
 def _family(address: str) -> int:

@@ -28,5 +28,8 @@ def _with_content(option: str) -> str:
     try:
         with open(value, encoding="utf-8") as file:
             return f"seccomp={file.read()}"
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"opening seccomp profile ({value}) failed: {error}") from error
+    except OSError as error:
+        reason = (error.strerror or "").lower()
+        raise InvalidInput(f"opening seccomp profile ({value}) failed: open {value}: {reason}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"the seccomp profile {value} is not text") from error

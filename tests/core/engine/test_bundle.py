@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
+import stat
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.core.engine.containers import Bench
 
 from sampan.errors import InvalidInput, SampanError
-from sampan.model.container import Ulimit, Volume
+from sampan.model.container import ContainerSpec, Ulimit, Volume
 
 
 def _bind(source: Path | str, target: str, **rest: object) -> Volume:
@@ -135,3 +139,42 @@ def test_seccomp_profiles(bench: Bench, tmp_path: Path) -> None:
     profile.unlink()  # its content is on record
     bench.engine.start(container.id)
     assert bench.engine.wait(container.id) == 1
+
+
+def _own(bench: Bench, read_only: bool) -> list[str]:
+    output = bench.shell("cat /proc/self/mountinfo", read_only=read_only)
+    return [line.split()[5].split(",")[0] for line in output.splitlines() if line.split()[4].startswith("/etc/")]
+
+
+def test_the_engines_files_are_read_only_in_a_read_only_container(bench: Bench) -> None:
+    assert _own(bench, True) == ["ro"] * 3
+    assert _own(bench, False) == ["rw"] * 3
+
+
+def test_ones_own_group_cannot_be_shed(bench: Bench) -> None:
+    # CVE-2022-36109: without it among the additional groups, a setgid program would lose it.
+    assert "Groups:\t44 \n" in bench.shell("cat /proc/self/status", user="33:44")
+
+
+@pytest.mark.parametrize("make", [
+    lambda path: path.mkdir(), os.mkfifo, lambda path: path.symlink_to("/proc/self/environ"),
+    lambda path: path.symlink_to("../../../../../../../../../../etc/passwd-of-the-host"),
+    lambda path: os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, 5)),
+])
+def test_what_is_not_a_file_is_not_read_for_users(bench: Bench, tmp_path: Path, make: Callable[[Path], None]) -> None:
+    (tmp_path / "etc").mkdir()
+    make(tmp_path / "etc/passwd")
+    content = subprocess.run(["tar", "-C", tmp_path, "-c", "etc"], check=True, capture_output=True).stdout
+    bench.engine.import_image(io.BytesIO(content), "odd:1")
+    container = bench.engine.create(ContainerSpec(image="odd:1", command=("x",), user="root", network="none"))
+    bench.made.append(container.id)
+    with pytest.raises(InvalidInput, match="unable to find user root"):
+        bench.engine.start(container.id)
+
+
+def test_what_a_name_may_not_bring_into_files(bench: Bench) -> None:
+    for spec in ({"hostname": "a\n6.6.6.6 b"}, {"domainname": "a\nb"}, {"dns_search": ("a\nnameserver 6.6.6.6",)},
+                 {"dns_options": ("a\nb",)}):
+        container = bench.create("true", **spec)
+        with pytest.raises(InvalidInput):
+            bench.engine.start(container.id)

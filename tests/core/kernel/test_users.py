@@ -42,6 +42,8 @@ def test_additional_groups() -> None:
     ("foo", "unable to find user foo: no matching entries in passwd file"),
     ("ann:foo", "unable to find group foo: no matching entries in group file"),
     ("4294967296", "uids and gids must be in range 0-2147483647"),
+    ("9" * 5000, "uids and gids must be in range 0-2147483647"),
+    ("ann:" + "9" * 5000, "uids and gids must be in range 0-2147483647"),
 ])
 def test_who_cannot_be_found(who: str, message: str) -> None:
     with pytest.raises(InvalidInput) as caught:
@@ -51,3 +53,13 @@ def test_who_cannot_be_found(who: str, message: str) -> None:
 
 def test_without_files() -> None:
     assert resolve("", "", "") == Identity()
+
+
+@pytest.mark.parametrize("number", ["2147483648", "4294967295", "4294967296", "9" * 5000])
+def test_files_do_not_name_ids_out_of_range(number: str) -> None:
+    # 2**32 - 1 would leave the process root, 2**32 would make it root.
+    for passwd, group in (
+        (f"eve:x:{number}:5::/:\n", ""), (f"eve:x:5:{number}::/:\n", ""), ("eve:x:5:5::/:\n", f"x:x:{number}:eve\n"),
+    ):
+        with pytest.raises(InvalidInput):
+            resolve("eve", passwd, group)

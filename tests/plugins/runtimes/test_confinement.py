@@ -355,3 +355,29 @@ def test_umask(box: Any) -> None:
 
 def _status(text: str) -> dict[str, str]:
     return {name: value.strip() for name, _, value in (line.partition(":") for line in text.splitlines())}
+
+
+def test_a_limit_of_one_process_leaves_room_for_it(box: Any) -> None:
+    box.spec.linux.resources.pids = oci.Pids(limit=1)
+    code, output = box.run("/bin/sh", "-c", "true & echo alone")
+    assert "can't fork" in output and code != 0
+
+
+def test_sysfs_is_not_reached_through_a_link(native_box: Any) -> None:
+    (native_box.rootfs / "sys").rmdir()
+    (native_box.rootfs / "sys").symlink_to("/tmp")
+    with pytest.raises(InvalidInput, match="/sys must not be reached through a symbolic link"):
+        native_box.create("true")
+
+
+def test_a_mount_that_fails_is_named_by_its_place(native_box: Any) -> None:
+    native_box.spec.mounts.append(oci.Mount(destination="/x", type="tmpfs", source="tmpfs", options=["size=abc"]))
+    with pytest.raises(SampanError) as caught:
+        native_box.create("true")
+    assert caught.value.message == "mounting /x failed: invalid argument"
+
+
+def test_a_directory_that_is_a_file(native_box: Any) -> None:
+    native_box.spec.process.cwd = "/bin/busybox"
+    with pytest.raises(InvalidInput, match="not a directory"):
+        native_box.create("true")

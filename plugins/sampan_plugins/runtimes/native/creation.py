@@ -115,7 +115,8 @@ def _launch(
         try:
             # Meanwhile, on another processor, the child cuts itself loose and makes its namespaces.
             group.create()
-            group.apply(_resources(spec.linux))
+            resources = _resources(spec.linux)
+            group.apply(msgspec.structs.replace(resources, pids=None))
             _tell(control, b"j")
             if conversation.next() == b"U":
                 _write_maps(first, spec.linux)
@@ -128,6 +129,8 @@ def _launch(
         finally:
             _reap(first)
         try:
+            if resources.pids:  # only now: the first process, which is gone, needed room to fork the second
+                group.apply(Resources(pids=resources.pids))
             home.write(msgspec.structs.replace(state, pid=pid, start=processes.started(pid)))
             if process.oom_score_adj is not None:
                 _adjust_oom(pid, process.oom_score_adj)

@@ -95,6 +95,7 @@ class _Init:
         namespaces.create(self._own_cgroups())
         for fd in self.plan.joined.values():
             os.close(self.moved[fd])
+        self.progress.step = "forking the first process"
         pid = os.fork()
         if pid == 0:
             self.second()

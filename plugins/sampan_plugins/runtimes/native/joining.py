@@ -45,6 +45,7 @@ def run(plan: Join) -> None:
         # Kept from before: the container's own /proc may be anything.
         proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) if plan.label else None
         _enter(plan, moved, progress)
+        progress.step = "forking the process"
         pid = os.fork()
         if pid == 0:
             _become(plan, moved, out, proc, progress)

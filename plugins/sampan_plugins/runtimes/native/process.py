@@ -173,4 +173,6 @@ def _fail(path: str, error: OSError) -> None:
     message = f'chdir to cwd ("{path}") failed: {(error.strerror or "").lower()}'
     if isinstance(error, FileNotFoundError):
         raise CommandNotFound(message) from error
+    if isinstance(error, NotADirectoryError):
+        raise InvalidInput(message) from error
     raise CommandNotExecutable(message) from error

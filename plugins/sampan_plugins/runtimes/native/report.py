@@ -37,7 +37,9 @@ def translate(failure: BaseException, step: str) -> errors.SampanError:
         return failure
     if isinstance(failure, OSError):
         kind = _CLASSES.get(failure.errno or 0, errors.InvalidInput)
-        about = f": {failure.filename}" if isinstance(failure.filename, str) else ""
+        # A descriptor's name tells nobody anything: the step says what it was.
+        named = isinstance(failure.filename, str) and not failure.filename.startswith("/proc/self/fd/")
+        about = f": {failure.filename}" if named else ""
         return kind(f"{step} failed{about}: {(failure.strerror or str(failure)).lower()}")
     return errors.PluginFault(f"{step} failed: {type(failure).__name__}: {failure}")
 

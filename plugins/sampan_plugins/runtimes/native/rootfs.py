@@ -107,7 +107,7 @@ def _check_proc(target: int, tree: str, item: Mount, source: str | None) -> None
             raise InvalidInput(f'"{item.destination}" cannot be mounted because it is not of type proc')
     elif inside.startswith("proc/") and inside.removeprefix("proc/") not in _PROC_FILES:
         raise InvalidInput(f'"{item.destination}" cannot be mounted because it is inside /proc')
-    elif item.type == "proc" and os.path.normpath(item.destination).strip("/") != inside:
+    elif item.type in ("proc", "sysfs") and os.path.normpath(item.destination).strip("/") != inside:
         raise InvalidInput(f"{item.destination} must not be reached through a symbolic link")
 
 
