@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 # pytest's importlib mode leaves sys.path alone; suites import the helpers as tests.services.
 _ROOT = str(Path(__file__).resolve().parent.parent)
+os.environ["SAMPAN_STANDBY"] = "0"  # the standby's own tests turn it on
 if _ROOT not in sys.path:
     sys.path.insert(0, _ROOT)
 

@@ -20,6 +20,8 @@ class Context:
         self.plugins = plugins
         self.debug = debug
         self.failure = 1
+        self.loaded: set[str] = set()
+        """The modules that monitors of containers loaded beyond ours."""
         self._engine: Engine | None = None
 
     @property
@@ -34,6 +36,7 @@ class Context:
             from sampan.engine import Engine
 
             self._engine = Engine(self.settings, self.plugins)
+            self._engine.loaded = self.loaded
         return self._engine
 
     def close(self) -> None:

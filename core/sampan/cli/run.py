@@ -6,13 +6,16 @@ import os
 import signal
 import sys
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sampan.cli.context import Context
 from sampan.cli.lazy import root
 from sampan.errors import SampanError
+
+if TYPE_CHECKING:
+    from sampan.cli.main import Learned
 
 
 class Terminated(BaseException):
@@ -23,8 +26,10 @@ class Terminated(BaseException):
         self.number = number
 
 
-def run(args: list[str]) -> int:
+def run(args: list[str], learned: Learned | None = None) -> int:
     """Run ``args``, which do not include the program's name, and return the exit code.
+
+    What it shows of use for later commands is added to ``learned``.
 
     A SampanError is 126, 127 or what else it demands, 125 for commands that run containers, else 1; a wrong flag
     is 125; SIGINT is 130 and SIGTERM 143. Without ``--debug`` there is no traceback.
@@ -39,6 +44,7 @@ def run(args: list[str]) -> int:
         try:
             with top.make_context("sampan", list(args)) as ctx:
                 context = ctx.obj
+                _note(context, learned)
                 result: Any = top.invoke(ctx)
         except click.exceptions.Exit as leave:
             result = leave.exit_code
@@ -68,6 +74,12 @@ def run(args: list[str]) -> int:
         _trace(context, args)
         _complain(f"Error: {type(error).__name__}: {_line(str(error))} (this is a bug; run with --debug for more)")
         return context.failure if context else 1
+
+
+def _note(context: Context, learned: Learned | None) -> None:
+    if learned is not None:
+        learned.linger = context.settings.standby
+        learned.loaded = context.loaded
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

@@ -48,6 +48,8 @@ class Engine:
         self._storage: dict[str, StorageDriver] = {}
         self._networks: dict[str, NetworkDriver] = {}
         self._runtimes: dict[str, Runtime] = {}
+        self.loaded: set[str] = set()
+        """The modules that monitors loaded beyond those of the process that started them."""
 
     # -- what the verbs stand on ------------------------------------------------------------------
 

@@ -30,7 +30,7 @@ def start(engine: Engine, text: str, *, attach: bool, size: tuple[int, int] | No
         _make_monitor(engine, container, theirs, attach, size)
         theirs.close()
         attachment = Attachment(ours, container)
-        _await(attachment)
+        engine.loaded.update(_await(attachment))
     except BaseException:
         theirs.close()
         ours.close()
@@ -41,13 +41,14 @@ def start(engine: Engine, text: str, *, attach: bool, size: tuple[int, int] | No
     return None
 
 
-def _await(attachment: Attachment) -> None:
-    """Read until the monitor tells how it went. Raises what it tells of."""
+def _await(attachment: Attachment) -> list[str]:
+    """Read until the monitor tells how it went; return the modules it loaded. Raises what it tells of."""
     kind, content = attachment.first()
     if kind is Kind.FAILED:
         raise wire.error(content)
     if kind is None:
         raise SampanError(f"the monitor of container {attachment.container.name} ended before it started")
+    return content.decode().split()
 
 
 def _make_monitor(
@@ -57,6 +58,8 @@ def _make_monitor(
     if _has_threads():
         _spawn_monitor(engine, container, theirs, attach, size)
         return
+    from sampan.engine import monitor  # noqa: F401  # here, so that whoever keeps this process's modules has it
+
     # A database connection must not be carried across a fork; it is opened anew on either side.
     engine.close()
     if _has_open(engine.layout.database):

@@ -1,8 +1,8 @@
 """Frame what a monitor and those attached to it say to each other.
 
-A frame is one byte of kind, four of length (big-endian), and the content. The monitor sends STARTED or FAILED once to
-whoever started it, then OUTPUT and ERRORS as they come, and EXIT last. A client sends INPUT, CLOSE_INPUT and RESIZE, or
-WATCH to be told of the EXIT alone.
+A frame is one byte of kind, four of length (big-endian), and the content. The monitor sends STARTED, with the names of
+the modules it had to load, or FAILED once to whoever started it, then OUTPUT and ERRORS as they come, and EXIT last. A
+client sends INPUT, CLOSE_INPUT and RESIZE, or WATCH to be told of the EXIT alone.
 """
 
 from __future__ import annotations
