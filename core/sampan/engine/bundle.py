@@ -155,7 +155,7 @@ def _linux(
         resources=_resources(spec.limits, confinement.device_rules(spec.devices, spec.privileged)),
         seccomp=None if spec.privileged and not options.seccomp else options.filter(capabilities),
         sysctl=dict(spec.sysctls),
-        masked_paths=[] if open_paths else list(confinement.MASKED_PATHS),
+        masked_paths=[] if open_paths else confinement.masked_paths(),
         readonly_paths=[] if open_paths else list(confinement.READONLY_PATHS),
     )
 

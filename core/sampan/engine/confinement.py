@@ -25,11 +25,21 @@ MASKED_PATHS: Final = (
 )
 """Hidden: they tell of the host, or of other containers by their power and interrupts (CVE-2020-8694)."""
 
+_THROTTLING = "/sys/devices/system/cpu/cpu0/thermal_throttle"
+
 READONLY_PATHS: Final = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 
 _SHM_SIZE = 64 << 20
 _NOT_DEVICES = frozenset(("pts", "shm", "fd", "mqueue", "console", ".lxc", ".lxd-mounts", ".udev"))
 _KINDS = {stat.S_IFCHR: "c", stat.S_IFBLK: "b"}
+
+
+def masked_paths() -> list[str]:
+    """Return what is hidden on this machine: MASKED_PATHS, and each processor's thermal events where it tells them."""
+    paths = list(MASKED_PATHS)
+    if os.path.isdir(_THROTTLING):
+        paths += [_THROTTLING.replace("cpu0", f"cpu{number}") for number in range(os.cpu_count() or 1)]
+    return paths
 
 
 class Security(msgspec.Struct, frozen=True):

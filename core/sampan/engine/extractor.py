@@ -67,13 +67,14 @@ class Extractor:
     """A worker process. To be made before the caller starts threads."""
 
     def __init__(self, engine: Engine) -> None:
-        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         # Imported once, here: a child must not wait for an import that another of our threads was in the middle of.
         from sampan import naive
-        from sampan.kernel import libc, mount, namespaces, processes
+        from sampan.kernel import capabilities, libc, mount, namespaces, processes
         from sampan.layers import compression
 
+        capabilities.require_admin("unpack layers")
         del naive, libc, mount, namespaces, processes, compression
+        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         parent = os.getpid()
         self._pid = os.fork()
         if self._pid == 0:

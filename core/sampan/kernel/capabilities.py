@@ -6,6 +6,7 @@ import ctypes
 from collections.abc import Iterable
 from typing import Final
 
+from sampan.errors import Denied
 from sampan.kernel import libc
 
 NAMES: Final = (
@@ -63,6 +64,12 @@ def permitted() -> int:
     header, sets = _Header(_VERSION_3, 0), _Sets()
     libc.syscall("capget", header, sets)
     return int(sets.permitted) | int(sets.permitted_high) << 32
+
+
+def require_admin(what: str) -> None:
+    """Raise Denied unless the caller may administer the system; ``what`` it cannot do otherwise is told."""
+    if not permitted() & mask(["CAP_SYS_ADMIN"]):
+        raise Denied(f"cannot {what}: operation not permitted", "it takes root, with CAP_SYS_ADMIN")
 
 
 def limit(bits: int) -> None:

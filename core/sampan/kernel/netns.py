@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sampan.kernel import loopback
+from sampan.kernel import capabilities, loopback
 from sampan.kernel.libc import setns, unshare
 
 _CLONE_NEWNET = 0x40000000
@@ -23,8 +23,9 @@ _OWN = "/proc/thread-self/ns/net"
 def new_sandbox() -> int:
     """Return the descriptor (close-on-exec) of a new, empty network namespace; the caller stays in its own.
 
-    The caller closes it. Raises OSError: EPERM without CAP_SYS_ADMIN, ENOSPC when the kernel's limit is reached.
+    The caller closes it. Raises Denied without CAP_SYS_ADMIN; OSError: ENOSPC when the kernel's limit is reached.
     """
+    capabilities.require_admin("make a network namespace")
     with _returning():
         unshare(_CLONE_NEWNET)
         return os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)

@@ -17,14 +17,21 @@ class Layout(msgspec.Struct, frozen=True):
     run_root: str
 
     def prepare(self) -> None:
-        """Make what every command needs. Raises Denied when the caller may not."""
+        """Make what every command needs. Raises Denied when the caller may not.
+
+        Nobody but the owner reads any of it: records hold the environment of containers, layers their set-user-ID
+        programs (CVE-2021-41091).
+        """
         if os.path.isdir(f"{self.root}/tmp") and os.path.isdir(f"{self.run_root}/containers"):
             return
         try:
-            for place in ("blobs/sha256", "blobs/sha512", "storage", "network", "containers", "locks", "tmp"):
+            for place in (self.root, self.run_root):
+                os.makedirs(place, mode=0o710, exist_ok=True)
+            for place in ("blobs", "blobs/sha256", "blobs/sha512", "storage", "network", "containers", "locks", "tmp"):
                 os.makedirs(f"{self.root}/{place}", mode=0o700, exist_ok=True)
             for place in ("containers", "runtimes", "network"):
                 os.makedirs(f"{self.run_root}/{place}", mode=0o700, exist_ok=True)
+            os.close(os.open(self.database, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         except PermissionError as error:
             raise Denied(
                 f"permission denied at {error.filename}", "run as root, or choose another --root and --run-root"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -170,3 +171,10 @@ def test_mounts() -> None:
     privileged = {mount.destination: mount for mount in confinement.mounts(privileged=True, shm_size=1024)}
     assert "ro" not in privileged["/sys"].options
     assert "size=1024" in privileged["/dev/shm"].options
+
+
+def test_thermal_events_are_hidden_where_processors_tell_them() -> None:
+    told = [path for path in confinement.masked_paths() if "thermal_throttle" in path]
+    assert len(told) in (0, os.cpu_count())
+    assert bool(told) == os.path.isdir("/sys/devices/system/cpu/cpu0/thermal_throttle")
+    assert confinement.masked_paths()[:len(confinement.MASKED_PATHS)] == list(confinement.MASKED_PATHS)

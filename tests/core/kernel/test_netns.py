@@ -7,7 +7,8 @@ import socket
 
 import pytest
 
-from sampan.kernel import netns
+from sampan.errors import Denied
+from sampan.kernel import capabilities, netns
 
 OWN = "/proc/thread-self/ns/net"
 
@@ -78,3 +79,16 @@ def test_the_last_descriptor_takes_the_namespace_along() -> None:
     os.close(sandbox)
     with pytest.raises(OSError), netns.entered(f"/proc/self/fd/{sandbox}"):
         pass
+
+
+def test_without_the_right_to_it_says_so() -> None:
+    child = os.fork()
+    if child == 0:
+        try:
+            capabilities.assign(0, 0, 0)
+            netns.new_sandbox()
+        except Denied as error:
+            os._exit(7 if "CAP_SYS_ADMIN" in str(error) else 1)
+        finally:
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
