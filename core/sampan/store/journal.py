@@ -112,8 +112,11 @@ class Journal:
             for (action,) in rows:
                 assert isinstance(action, bytes)
                 undo(msgspec.json.decode(action, type=Action))
-        except SampanError:
-            # A driver that cannot work now must not keep every other command from working: a later one tries again.
+        except (SampanError, OSError):
+            # A driver that cannot work now must not keep every other command from working: a later one tries again,
+            # also while this process lives on.
+            with self._database.transaction() as cursor:
+                cursor.execute("UPDATE journal SET owner = ? WHERE operation = ?", (owner.NOBODY, operation))
             return False
         with self._database.transaction() as cursor:
             _forget(cursor, operation)

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import os
 
+NOBODY = "//"
+"""The token of a process that never was."""
+
 
 def current() -> str:
     """Return the token of the calling process."""
