@@ -35,6 +35,10 @@ def create(engine: Engine, spec: ContainerSpec) -> Container:
 
 def _describe(engine: Engine, spec: ContainerSpec, image: Image) -> Container:
     config = decode(engine.store.blobs.read(image.id), ImageConfig, f"the configuration of image {image.short_id}")
+    if spec.platform:
+        from sampan.engine import platforms
+
+        platforms.check(config, platforms.wanted(spec.platform), asked=True, name=spec.image)
     merged = process.merge(spec, config.defaults)
     line = process.arguments(merged)
     if spec.init:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from sampan.errors import InvalidInput
+from sampan.errors import CommandNotFound, InvalidInput
 from sampan.model.container import ContainerSpec
 from sampan.model.image import Defaults
 
@@ -34,8 +34,10 @@ def merge(spec: ContainerSpec, defaults: Defaults) -> ContainerSpec:
 def arguments(spec: ContainerSpec) -> tuple[str, ...]:
     """Return the command line of a merged spec. Raises InvalidInput when there is none."""
     line = (*(spec.entrypoint or ()), *spec.command)
-    if not line or not line[0]:
+    if not line:
         raise InvalidInput("No command specified", "name one after the image")
+    if not line[0]:
+        raise CommandNotFound('exec: "": executable file not found in $PATH')
     return line
 
 

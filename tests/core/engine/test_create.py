@@ -10,6 +10,7 @@ from tests.core.engine.containers import IMAGE, Bench, bench_at, leftovers
 
 from sampan.errors import NotFound, OutOfSpace
 from sampan.kernel import mount
+from sampan.model import platform
 from sampan.model.container import ContainerSpec, Status
 
 
@@ -36,6 +37,12 @@ def test_what_fails_leaves_nothing(bench: Bench) -> None:
         bench.engine.create(ContainerSpec(image="nothing", command=("true",)))
     assert bench.engine.containers(all=True) == []
     assert leftovers(bench.engine, bench.made) == []
+
+
+def test_an_image_for_another_platform_is_not_taken_for_the_one_asked_for(bench: Bench) -> None:
+    with pytest.raises(NotFound, match="does not match the specified platform: wanted linux/s390x, actual: linux/"):
+        bench.create("true", platform="linux/s390x")
+    bench.create("true", platform=str(platform.host()))
 
 
 def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
