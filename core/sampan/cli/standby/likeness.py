@@ -36,6 +36,7 @@ class Process:
         self.ignored = _signals(status[b"SigIgn"])
         self.limits = self._read("limits")
         self.oom = self._read("oom_score_adj")
+        self.words = self._read("cmdline")
         self.name = self._read("comm").rstrip(b"\n")
 
     @property

@@ -34,6 +34,7 @@ def main() -> None:
     sys.path[:] = own[7 + names :]
     sys.executable = own[1]
     encoding = sys.stdin.encoding, sys.stdin.errors or "strict"
+    signal.pthread_sigmask(signal.SIG_SETMASK, (signal.SIGTERM,))  # until it can be answered
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.close(null)
@@ -87,6 +88,7 @@ class Server:
         signal.set_wakeup_fd(alarm, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, _heard)
         signal.signal(signal.SIGTERM, self._dismissed)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
         for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTSTP):
             signal.signal(number, signal.SIG_IGN)
         with open("/proc/self/oom_score_adj", "w") as file:

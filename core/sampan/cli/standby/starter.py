@@ -14,8 +14,6 @@ def start(place: str, linger: int, loaded: Iterable[str]) -> None:
 
     It keeps nothing of this process: no descriptor, environment, session or handled signal. Costs a millisecond.
     """
-    import signal
-
     own = client.identity()
     if not own or client.address(own) != place:
         return
@@ -26,17 +24,12 @@ def start(place: str, linger: int, loaded: Iterable[str]) -> None:
         pass
     if not client.private(directory):
         return
+    if _being_started(place):
+        return
     modules = dict.fromkeys((*(name for name in list(sys.modules) if _importable(name)), *loaded))
     told = os.memfd_create("sampan-standby")
     os.write(told, "\0".join((place, str(linger), str(len(own)), *own, *modules)).encode(errors="surrogateescape"))
     os.lseek(told, 0, os.SEEK_SET)
-    actions = [
-        (os.POSIX_SPAWN_DUP2, told, 0),
-        *((os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (1, 2)),
-        *((os.POSIX_SPAWN_CLOSE, number) for number in client._inherited() if number > 2),
-    ]
-    if told <= 2:
-        return  # standard streams were closed: not worth the care
     flags = [
         *(["-s"] if sys.flags.no_user_site else []), *(["-E"] if sys.flags.ignore_environment else []),
         *(["-I"] if sys.flags.isolated else []), *(["-B"] if sys.flags.dont_write_bytecode else []),
@@ -48,10 +41,48 @@ def start(place: str, linger: int, loaded: Iterable[str]) -> None:
             environ[name] = os.environ[name]
     # The name makes the interpreter find the same installation, and ps show what it is.
     title = os.path.join(os.path.dirname(sys.executable), "sampan-standby")
-    os.posix_spawn(
-        sys.executable, [title, *flags, "-P", "-m", "sampan.cli.standby.server"], environ, file_actions=actions,
-        setsid=True, setsigmask=(), setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
-    )  # fmt: skip
+    arguments = [title, *flags, "-P", "-m", "sampan.cli.standby.server"]
+    # Not posix_spawn: the C library's leaves the signals it uses itself ignored, which containers would inherit.
+    if os.fork() == 0:
+        try:
+            _become(told, arguments, environ)
+        finally:
+            os._exit(1)
+
+
+def _being_started(place: str) -> bool:
+    import fcntl
+
+    try:
+        descriptor = os.open(f"{place}.lock", os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _become(told: int, arguments: list[str], environ: dict[str, str]) -> None:
+    import signal
+
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    os.setsid()
+    told = os.dup(told)
+    while told < 3:
+        told = os.dup(told)
+    os.dup2(told, 0)
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in (1, 2):
+        os.dup2(null, standard)
+    os.closerange(3, 1 << 20)
+    os.execve(sys.executable, arguments, environ)
 
 
 def _importable(name: str) -> bool:

@@ -19,15 +19,15 @@ class _Map(ctypes.Structure):
     )  # fmt: skip
 
 
-def show(arguments: list[bytes], environ: list[bytes]) -> object:
-    """Point the kernel at these words (PR_SET_MM_MAP, prctl(2)); where it does not know how, nothing changes.
+def show(words: bytes, environ: bytes) -> object:
+    """Point the kernel at these words, NUL after each (PR_SET_MM_MAP, prctl(2)).
 
-    What is returned holds them, and must be kept for as long as the process lives.
+    Where it does not know how, nothing changes. What is returned holds them, and must be kept for as long as the
+    process lives.
     """
     with open("/proc/self/stat", "rb", buffering=0) as file:
         stat = file.read().rpartition(b") ")[2].split()
-    words = b"".join(word + b"\0" for word in arguments)
-    memory = ctypes.create_string_buffer(words + b"".join(word + b"\0" for word in environ))
+    memory = ctypes.create_string_buffer(words + environ)
     start = ctypes.addressof(memory)
     libc = ctypes.CDLL(None)
     libc.sbrk.restype = ctypes.c_void_p

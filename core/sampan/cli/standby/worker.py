@@ -135,7 +135,8 @@ def _take_words(order: Order) -> None:
         name, _, value = entry.partition(b"=")
         os.environb[name] = value
     time.tzset()
-    order.shown = title.show(order.arguments, order.environ)
+    order.shown = title.show(order.process.words, b"".join(entry + b"\0" for entry in order.environ))
+    sys.orig_argv = [os.fsdecode(word) for word in order.process.words.split(b"\0")[:-1]]
 
 
 def _take_streams(received: dict[int, int], encoding: tuple[str, str]) -> None:
@@ -159,8 +160,8 @@ def _stream(number: int, name: str, encoding: tuple[str, str], unbuffered: bool)
         buffer = io.BufferedWriter(raw) if writes else io.BufferedReader(raw)
     errors = "backslashreplace" if number == 2 else encoding[1]
     stream = io.TextIOWrapper(
-        buffer, encoding[0], errors, "\n", line_buffering=number == 2 or (writes and raw.isatty()),
-        write_through=writes and unbuffered,
+        buffer, encoding[0], errors, "\n", line_buffering=writes and not unbuffered and (number == 2 or raw.isatty()),
+        write_through=unbuffered,
     )  # fmt: skip
     setattr(stream, "mode", "w" if writes else "r")  # noqa: B010  # read-only to type checkers, set by CPython as well
     return stream
