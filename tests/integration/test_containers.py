@@ -94,6 +94,9 @@ def test_exec(sampan, c1):
     assert sampan.result("exec", "c1", "sh", "-c", "kill -9 $$").returncode == 137
     assert sampan.fails("exec", "c1", "nosuch", code=127) == 'exec: "nosuch": executable file not found in $PATH'
     assert "/etc" in sampan.fails("exec", "c1", "/etc", code=126)
+    assert "find user nobody-here" in sampan.fails("exec", "-u", "nobody-here", "c1", "id", code=126)
+    assert "not a directory" in sampan.fails("exec", "-w", "/etc/passwd", "c1", "id", code=126)
+    assert sampan.fails("exec", "nothing", "id", code=1) == "No such container: nothing"
     assert sampan.fails("exec", "-it", "c1", "sh") == "the input device is not a TTY"
 
 

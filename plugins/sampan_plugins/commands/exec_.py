@@ -11,9 +11,11 @@ import click
 from sampan import hookimpl
 from sampan.cli.command import command
 from sampan.cli.context import Context, pass_context
+from sampan.errors import Conflict, NotFound, SampanError
 from sampan_plugins.commands._flags import ENVIRONMENT, unicode
 
 if TYPE_CHECKING:
+    from sampan.contracts.runtime import Stdio
     from sampan.engine.exec_ import ExecRequest, Execution
 
 
@@ -61,10 +63,21 @@ def exec_(
     return _through_pipes(context, container, request, interactive)
 
 
+def _begin(context: Context, container: str, request: ExecRequest, stdio: Stdio) -> Execution:
+    """Run the command; what keeps it from running in a container that does run makes the exit code 126."""
+    try:
+        return context.engine.exec(container, request, stdio)
+    except (NotFound, Conflict):
+        raise
+    except SampanError as error:
+        error.exit_code = error.exit_code or 126
+        raise
+
+
 def _in_background(context: Context, container: str, request: ExecRequest) -> int:
     from sampan.contracts.runtime import Stdio
 
-    execution = context.engine.exec(container, request, Stdio())
+    execution = _begin(context, container, request, Stdio())
     if execution.console is not None:
         _keep_open(context, execution)
     return 0
@@ -75,7 +88,7 @@ def _on_terminal(context: Context, container: str, request: ExecRequest, interac
     from sampan.cli.relay import ExecutionRelay, converse
     from sampan.contracts.runtime import Stdio
 
-    execution = context.engine.exec(container, request, Stdio())
+    execution = _begin(context, container, request, Stdio())
     console = execution.console
     assert console is not None
     relay = ExecutionRelay(execution, 0 if interactive else None, console, {console: 1}, keys)
@@ -103,7 +116,7 @@ def _through_pipes(context: Context, container: str, request: ExecRequest, inter
     errors, errors_end = os.pipe2(os.O_CLOEXEC)
     given, sink = os.pipe2(os.O_CLOEXEC) if interactive else (None, None)
     try:
-        execution = context.engine.exec(container, request, Stdio(stdin=given, stdout=out_end, stderr=errors_end))
+        execution = _begin(context, container, request, Stdio(stdin=given, stdout=out_end, stderr=errors_end))
     finally:
         for theirs in (out_end, errors_end, given):
             if theirs is not None:
