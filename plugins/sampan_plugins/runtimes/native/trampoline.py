@@ -114,4 +114,4 @@ def run(fd: int, path: str, args: Sequence[str], environment: Mapping[str, str])
 def failure(content: bytes) -> tuple[str, OSError]:
     """Return the path that could not be run, and why, from what the program told."""
     number = content[1] - _SHIFT
-    return os.fsdecode(content[2:]), OSError(number, os.strerror(number))
+    return content[2:].decode(errors="replace"), OSError(number, os.strerror(number))

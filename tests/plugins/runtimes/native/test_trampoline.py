@@ -148,6 +148,11 @@ def test_last_words_are_not_believed(content: bytes) -> None:
         report.receive(content)
 
 
+def test_a_path_that_is_no_text_can_be_told_on() -> None:
+    path, error = trampoline.failure(b"X\"/\xff")
+    assert (path, error.errno) == ("/\N{REPLACEMENT CHARACTER}", errno.ENOENT)
+
+
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 def test_programs_are_what_they_should_be(machine: str, tmp_path: Path) -> None:
     path = tmp_path / "program"
