@@ -114,4 +114,12 @@ def _silence() -> None:
 
 
 def _line(text: str) -> str:
-    return " ".join(text.split())
+    """Make one line of it, without what a terminal would obey: an image may have put that into its names."""
+    line = " ".join(text.split())
+    if line.isprintable():
+        return line
+    return "".join(
+        # A surrogate stands for a byte that is no text, and is written as that byte.
+        one if one.isprintable() or "\ud800" <= one <= "\udfff" else one.encode("unicode_escape").decode()
+        for one in line
+    )

@@ -34,6 +34,7 @@ def do(context, what):
         sys.stderr.write("unwound\\n")
 
 def fail(context): raise NotFound("no such thing: x", "look\\nelsewhere")
+def fail_with(message): raise NotFound(message)
 def lack(context): raise CommandNotFound("x: not found")
 def bug(context): return {}["key"]
 def wait(context):
@@ -43,7 +44,9 @@ def flood(context):
     for _ in range(100000): print("x" * 100)
 def root(context): print(context.settings.root, context.settings.run_root, context.settings.storage, context.debug)
 DEEDS = {"fail": fail, "lack": lack, "bug": bug, "wait": wait, "flood": flood, "root": root,
-         "three": lambda c: 3, "open": lambda c: open("/nowhere"), "nothing": lambda c: None, "interrupt": lambda c: os.kill(os.getpid(), 2)}
+         "paint": lambda c: fail_with("no such thing: \\x1b[31m\\x9b0mé"),
+         "three": lambda c: 3, "open": lambda c: open("/nowhere"),
+         "nothing": lambda c: None, "interrupt": lambda c: os.kill(os.getpid(), 2)}
 '''
 MAIN = "from sampan.cli.main import main; main()"
 
@@ -85,6 +88,7 @@ def sampan(environment):
         ("three", 3, ""),
         ("fail", 125, "Error: no such thing: x (look elsewhere)\n"),
         ("lack", 127, "Error: x: not found\n"),
+        ("paint", 125, "Error: no such thing: \\x1b[31m\\x9b0m\u00e9\n"),
         ("bug", 125, "Error: KeyError: 'key' (this is a bug; run with --debug for more)\n"),
         ("interrupt", 130, ""),
     ],
