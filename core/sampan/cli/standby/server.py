@@ -20,7 +20,8 @@ from sampan.cli.standby import client, worker
 from sampan.cli.standby.freshness import Freshness, now
 from sampan.cli.standby.likeness import Process
 
-_LARGEST = 1 << 20
+_LULL = 0.05
+"""Seconds without an event after which there is time to make a spare worker."""
 _GLANCE = 5.0
 """Seconds between looks at whether the socket's file is still ours."""
 
@@ -79,6 +80,7 @@ class Server:
         self._inode = 0
         self._waiting: dict[int, socket.socket] = {}
         self._workers: dict[int, socket.socket] = {}
+        self._spare: tuple[int, socket.socket] | None = None
         self._poll = select.poll()
         # Workers tell through it what they had to import.
         self._lessons, self._teacher = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
@@ -111,6 +113,7 @@ class Server:
         self._freshness.note(began)
         gc.collect()
         gc.freeze()
+        self._dismiss_spare()  # it lacks them
 
     def listen(self) -> bool:
         """Take the address; tell whether that went well."""
@@ -135,9 +138,13 @@ class Server:
                 self.retire()
                 if not self._workers:
                     return
-            for descriptor, _ in self._poll.poll(max(min(left, _GLANCE), 0.01) * 1000):
+            pause = _LULL if self._listener and not self._spare else _GLANCE
+            events = self._poll.poll(max(min(left, pause), 0.01) * 1000)
+            for descriptor, _ in events:
                 if self._handle(descriptor):
                     until = time.monotonic() + self._linger
+            if self._listener and not self._spare and not (events and self._workers):
+                self._make_spare()
 
     def retire(self) -> None:
         """Take no more commands; leave nothing at the address if it is still ours."""
@@ -147,6 +154,7 @@ class Server:
             self._listener = None
             if self._in_place():
                 os.unlink(self._place)
+        self._dismiss_spare()
         for connection in self._waiting.values():
             self._poll.unregister(connection)
             connection.close()
@@ -198,7 +206,7 @@ class Server:
         descriptors: list[int] = []
         answer = client.UNLIKE
         try:
-            request, descriptors, flags, _ = socket.recv_fds(connection, _LARGEST, 253, socket.MSG_CMSG_CLOEXEC)
+            request, descriptors, flags, _ = socket.recv_fds(connection, worker.LARGEST, 253, socket.MSG_CMSG_CLOEXEC)
             pid, user = client.peer(connection)
             # Who is not visible from here has pid 0.
             if request and not flags & socket.MSG_CTRUNC and user == os.geteuid() and pid:
@@ -208,7 +216,8 @@ class Server:
                     answer = client.STALE
                     self.retire()
                 elif order and process.fixed == self._process.fixed:
-                    self._fork(connection, order)
+                    if not self._hand_to_spare(connection, pid, request, descriptors):
+                        self._fork(connection, order)
                     return True
             connection.send(answer)
         except (OSError, ValueError, KeyError):
@@ -230,6 +239,40 @@ class Server:
             self._workers[pid] = connection
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+    def _make_spare(self) -> None:
+        """Fork a worker before it is needed; it breaks with our memory page by page while nobody waits for that."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
+        signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
+        try:
+            pid = os.fork()
+            if pid == 0:
+                worker.wait(theirs.fileno(), self._own, self._teacher.fileno(), self._process, self._encoding)
+            os.setpgid(pid, pid)
+            self._spare = pid, ours
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, ())
+            theirs.close()
+
+    def _hand_to_spare(self, connection: socket.socket, pid: int, request: bytes, descriptors: list[int]) -> bool:
+        """Give a request to the spare worker; tell whether there was one and it could be given."""
+        if self._spare is None:
+            return False
+        spare, channel = self._spare
+        try:
+            socket.send_fds(channel, [b"%d\0" % pid, request], [connection.fileno(), *descriptors])
+        except OSError:
+            return False  # it was killed, or this is more than a socket holds
+        finally:
+            self._dismiss_spare()
+        self._workers[spare] = connection
+        return True
+
+    def _dismiss_spare(self) -> None:
+        if self._spare is not None:
+            self._spare[1].close()
+            self._spare = None
 
     def _reap(self) -> bool:
         """Tell the clients of workers that stopped or ended."""
@@ -257,7 +300,7 @@ class Server:
 
     def _take_lesson(self) -> None:
         try:
-            linger, *modules = self._lessons.recv(_LARGEST).decode().split("\0")
+            linger, *modules = self._lessons.recv(worker.LARGEST).decode().split("\0")
         except (OSError, ValueError):
             return
         if self._linger:

@@ -13,9 +13,11 @@ from typing import Any, NoReturn
 
 from sampan.cli import main
 from sampan.cli.main import Learned
-from sampan.cli.standby import client, likeness, title
+from sampan.cli.standby import client, likeness, memory, title
 from sampan.cli.standby.likeness import Process
 
+LARGEST = 1 << 20
+"""Bytes in the largest request."""
 _F_SETSIG = 10  # fcntl.h; Python has no name for it
 
 
@@ -63,6 +65,26 @@ class Session:
         os.closerange(self._connection + 1, 1 << 20)
         _send(self._connection, client.EXITED + bytes((code & 0xFF,)))
         os._exit(code & 0xFF)
+
+
+def wait(channel: int, own_words: bytes, teacher: int, own: Process, encoding: tuple[str, str]) -> NoReturn:
+    """Be a spare worker: wait for a request that the standby has examined, or for the standby's end."""
+    try:
+        low, high = sorted((channel, teacher))
+        for first, end in ((3, low), (low + 1, high), (high + 1, 1 << 20)):
+            os.closerange(first, end)
+        memory.populate()
+        with socket.socket(fileno=channel) as source:
+            content, received, flags, _ = socket.recv_fds(source, LARGEST, 254, socket.MSG_CMSG_CLOEXEC)
+        if not content or flags & socket.MSG_CTRUNC:
+            os._exit(0)
+        peer, _, request = content.partition(b"\0")
+        connection = socket.socket(fileno=received.pop(0))
+        order = Order.parse(request, own_words, int(peer), Process(int(peer)), received)
+        if order is not None:
+            run(order, connection, socket.socket(fileno=teacher), own, encoding)
+    finally:
+        os._exit(0)
 
 
 def run(
