@@ -88,6 +88,7 @@ class Monitor:
         self._sandbox: int | None = None
         self._log: LogWriter | None = None
         self._endpoint = Endpoint(network="", driver="")
+        self._loaded: set[str] = set()
 
     def run(self, starter: socket.socket, attach: bool) -> None:
         """Start the container, serve it until its end, and clear up."""
@@ -99,7 +100,7 @@ class Monitor:
                 self._fail(error)
                 _say(starter, wire.frame(Kind.FAILED, wire.failure(error)))
                 return
-            _say(starter, wire.frame(Kind.STARTED, " ".join(sys.modules.keys() - known).encode()))
+            _say(starter, wire.frame(Kind.STARTED, " ".join((sys.modules.keys() | self._loaded) - known).encode()))
             if attach:
                 streams.add_client(starter)
             else:
@@ -175,6 +176,7 @@ class Monitor:
         streams = stack.enter_context(Streams(self._bundle, container.spec, self._log))
         if connecting is not None:
             self._endpoint = connecting.result(Endpoint)
+            self._loaded.update(connecting.loaded)
         draft.finish(self._endpoint, self._size)
         streams.begin(engine.runtime(container.runtime).create(container.id, self._bundle, streams.stdio()))
         return streams

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -16,13 +17,22 @@ from sampan.kernel import processes
 _T = TypeVar("_T")
 
 
+class _Answer(msgspec.Struct, array_like=True):
+    """A value, and the modules it took."""
+
+    value: Any
+    loaded: list[str]
+
+
 class Worker:
     """A child that computes one value. It dies with its parent.
 
-    ``prepare`` runs in the child first, to let go of what a fork must not share.
+    ``prepare`` runs in the child first, to let go of what a fork must not share. ``loaded`` names the modules that the
+    work imported, once its value is there.
     """
 
     def __init__(self, work: Callable[[], Any], prepare: Callable[[], None]) -> None:
+        self.loaded: list[str] = []
         self._reader, writer = os.pipe()
         parent = os.getpid()
         self._pid = os.fork()
@@ -39,7 +49,9 @@ class Worker:
             raise SampanError("a worker process was killed")
         if answer[:1] == b"-":
             raise wire.error(answer[1:])
-        return msgspec.json.decode(answer[1:], type=kind)
+        told = msgspec.json.decode(answer[1:], type=_Answer)
+        self.loaded = told.loaded
+        return msgspec.convert(told.value, kind)
 
     def close(self) -> None:
         """End the child if its value was not waited for."""
@@ -59,8 +71,10 @@ def _labour(work: Callable[[], Any], prepare: Callable[[], None], writer: int, p
         if os.getppid() != parent:
             return  # it ended before the kernel was told to take us along
         prepare()
+        known = set(sys.modules)
         try:
-            answer = b"+" + msgspec.json.encode(work())
+            value = work()
+            answer = b"+" + msgspec.json.encode(_Answer(value, [*(sys.modules.keys() - known)]))
         except BaseException as error:
             answer = b"-" + wire.failure(error)
         with open(writer, "wb") as file:

@@ -15,11 +15,11 @@ import socket
 import struct
 import sys
 from collections.abc import Iterator, Sequence
-from functools import cache
 from types import ModuleType, TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import msgspec
+if TYPE_CHECKING:
+    from sampan_plugins.network.bridge.messages import Messages
 
 # linux/netlink.h
 REQUEST, ACK = 0x1, 0x4
@@ -146,25 +146,16 @@ def decode(message_class: Any, message: bytes) -> Any:
     return decoded
 
 
-class Messages(msgspec.Struct, frozen=True):
-    """The message classes of pyroute2 a container's connection takes."""
-
-    link: Any
-    address: Any
-    route: Any
-    netfilter: Any
-
-
-@cache
 def messages() -> Messages:
-    """Import them, alone. Not for use while another thread imports pyroute2."""
-    link, address, route, netfilter = import_alone(
-        "pyroute2.netlink.rtnl.ifinfmsg",
-        "pyroute2.netlink.rtnl.ifaddrmsg",
-        "pyroute2.netlink.rtnl.rtmsg",
-        "pyroute2.netlink.nfnetlink",
-    )
-    return Messages(link.ifinfmsg, address.ifaddrmsg, route.rtmsg, netfilter.nfgen_msg)
+    """Return the message classes. Not for use while another thread imports pyroute2."""
+    from sampan_plugins.network.bridge.messages import MESSAGES
+
+    return MESSAGES
+
+
+def prepare_standby() -> None:
+    """Have the classes at hand in a process that is forked for commands; the standby calls it when it has imported us."""
+    messages()
 
 
 def import_alone(*names: str) -> list[ModuleType]:
