@@ -153,11 +153,6 @@ def messages() -> Messages:
     return MESSAGES
 
 
-def prepare_standby() -> None:
-    """Have the classes at hand in a process that is forked for commands; the standby calls it when it has imported us."""
-    messages()
-
-
 def import_alone(*names: str) -> list[ModuleType]:
     """Import modules of pyroute2 without its root, as a copy that nobody else sees."""
     from importlib import import_module
