@@ -11,7 +11,7 @@ from sampan.engine.progress import Event, Report
 _SECONDS_TO_END = 2.0
 
 
-class Stopped(Exception):  # noqa: N818  # not a failure: another one made the work pointless
+class Stopped(Exception):  # not a failure: another one made the work pointless
     """The whole of which this work was a part has failed."""
 
 

@@ -36,11 +36,11 @@ class State:
                 return
 
 
-class Break(Exception):  # noqa: N818 - a jump, not an error
+class Break(Exception):
     """Leaves a range."""
 
 
-class Continue(Exception):  # noqa: N818 - a jump, not an error
+class Continue(Exception):
     """Goes on with a range's next element."""
 
 

@@ -32,7 +32,7 @@ _HEADER = struct.Struct("=IHHII")
 _SOL_NETLINK, _EXT_ACK = 270, 11
 
 
-class Refused(OSError):  # noqa: N818 - it says what the kernel did, as FileNotFoundError's kin do
+class Refused(OSError):
     """The kernel refused a request; ``at`` is its position in what was sent."""
 
     at: int = 0
