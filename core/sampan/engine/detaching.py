@@ -26,6 +26,7 @@ def detach(kept: int) -> int:
     for number in _OUTLIVED:
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    processes.restore_reserved_signals()
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     # Clear of the standard streams, which the process may have been without.
     moved = fcntl.fcntl(kept, fcntl.F_DUPFD_CLOEXEC, 3)

@@ -11,8 +11,12 @@ AT_RECURSIVE: Final = 0x8000
 
 # Numbers from 424 on are the same on every architecture (asm-generic/unistd.h); the older ones are not.
 _OWN_NUMBERS = {
-    "x86_64": {"pivot_root": 155, "capget": 125, "capset": 126, "keyctl": 250, "seccomp": 317, "bpf": 321},
-    "aarch64": {"pivot_root": 41, "capget": 90, "capset": 91, "keyctl": 219, "seccomp": 277, "bpf": 280},
+    "x86_64": {
+        "rt_sigaction": 13, "capget": 125, "capset": 126, "pivot_root": 155, "keyctl": 250, "seccomp": 317, "bpf": 321,
+    },
+    "aarch64": {
+        "rt_sigaction": 134, "capget": 90, "capset": 91, "pivot_root": 41, "keyctl": 219, "seccomp": 277, "bpf": 280,
+    },
 }
 _SHARED_NUMBERS = {
     "open_tree": 428, "move_mount": 429, "fsopen": 430, "fsconfig": 431, "fsmount": 432,

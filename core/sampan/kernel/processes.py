@@ -11,6 +11,7 @@ _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
 _PR_SET_CHILD_SUBREAPER, _PR_GET_CHILD_SUBREAPER = 36, 37
 _KEYCTL_JOIN_SESSION_KEYRING = 1
 _SIGKILL = 9
+_RESERVED_SIGNALS, _IGNORE = (32, 33), 1
 
 
 def become_subreaper() -> None:
@@ -93,3 +94,17 @@ def send_signal(pid: int, start: int, number: int) -> None:
         raise NotFound(f"no process {pid}") from None
     finally:
         os.close(fd)
+
+
+def restore_reserved_signals() -> None:
+    """Give signals 32 and 33 their default action if they are ignored, as the C library's spawn leaves them.
+
+    The library keeps them for itself, so that neither Python nor sigaction(3) reaches them, and yet they are inherited.
+    """
+    import ctypes
+
+    for number in _RESERVED_SIGNALS:
+        action = (ctypes.c_ulong * 4)()  # struct kernel_sigaction: handler, flags, restorer, mask
+        libc.syscall("rt_sigaction", number, None, ctypes.addressof(action), 8)
+        if action[0] == _IGNORE:
+            libc.syscall("rt_sigaction", number, ctypes.addressof((ctypes.c_ulong * 4)()), None, 8)

@@ -142,7 +142,7 @@ def test_a_file_that_cannot_be_used_is_named(sampan):
 @pytest.mark.parametrize(
     ("args", "code", "complaint"),
     [
-        (["foo"], 1, "sampan: unknown command: sampan foo\n\nRun 'sampan --help' for more information\n"),
+        (["xyzzy"], 1, "sampan: unknown command: sampan xyzzy\n\nRun 'sampan --help' for more information\n"),
         (["crat"], 1,
          'sampan: unknown command: sampan crat (did you mean "crate"?)\n\n'
          "Run 'sampan --help' for more information\n"),

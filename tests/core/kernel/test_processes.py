@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -103,3 +104,21 @@ def test_capability_names() -> None:
 def test_errors_name_their_object() -> None:
     with pytest.raises(FileNotFoundError, match="/no/such/target"):
         libc.mount("x", "/no/such/target", "tmpfs")
+
+
+def test_reserved_signals_are_restored():
+    # As a child of glibc's posix_spawn has them.
+    program = """
+import ctypes
+from sampan.kernel import libc, processes
+def ignored():
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1], 16) for line in file if line.startswith("SigIgn")) >> 31 & 3
+action = (ctypes.c_ulong * 4)(1)
+for number in (32, 33):
+    libc.syscall("rt_sigaction", number, ctypes.addressof(action), None, 8)
+assert ignored() == 3
+processes.restore_reserved_signals()
+assert ignored() == 0
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -122,6 +122,19 @@ def _rmdir(directory: str, deadline: float) -> None:
             time.sleep(0.005)
 
 
+def read(path: str) -> str:
+    """Return the content of a control file. Raises OSError; FileNotFoundError also when the group went meanwhile."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(fd, 4096).decode().strip()
+    except OSError as error:
+        if error.errno == errno.ENODEV:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path) from error
+        raise
+    finally:
+        os.close(fd)
+
+
 def write(path: str, value: str) -> None:
     """Write a control file. Raises OSError."""
     fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)

@@ -6,7 +6,7 @@ import os
 import time
 
 from sampan.errors import Conflict
-from sampan.kernel.cgroups.group import Group, set_limit, write
+from sampan.kernel.cgroups.group import Group, read, set_limit, write
 from sampan.model.runtime_spec import CPU, DeviceRule, Memory, Resources
 
 
@@ -101,7 +101,7 @@ class LegacyGroup(Group):
         deadline = time.monotonic() + 5
         while True:
             set_limit(path, "FROZEN", "the freezer")
-            if _read(path) == "FROZEN":
+            if read(path) == "FROZEN":
                 return
             if time.monotonic() > deadline:
                 self.thaw()
@@ -115,7 +115,7 @@ class LegacyGroup(Group):
     def frozen(self) -> bool:
         """Tell whether the group is frozen."""
         try:
-            return _read(self._file("freezer", "state")) in ("FROZEN", "FREEZING")
+            return read(self._file("freezer", "state")) in ("FROZEN", "FREEZING")
         except FileNotFoundError:
             return False
 
@@ -132,14 +132,7 @@ def _inherit_cpuset(mount: str, relative: str) -> None:
     for name in relative.split("/"):
         here = f"{parent}/{name}"
         for file in ("cpuset.cpus", "cpuset.mems"):
-            if not _read(f"{here}/{file}"):
-                write(f"{here}/{file}", _read(f"{parent}/{file}"))
+            if not read(f"{here}/{file}"):
+                write(f"{here}/{file}", read(f"{parent}/{file}"))
         parent = here
 
-
-def _read(path: str) -> str:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return os.read(fd, 4096).decode().strip()
-    finally:
-        os.close(fd)

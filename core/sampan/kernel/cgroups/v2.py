@@ -6,7 +6,7 @@ import os
 import time
 
 from sampan.errors import Conflict
-from sampan.kernel.cgroups.group import Group, set_limit, write
+from sampan.kernel.cgroups.group import Group, read, set_limit, write
 from sampan.model.runtime_spec import CPU, Memory, Resources
 
 _WANTED = ("cpuset", "cpu", "io", "memory", "pids", "hugetlb")
@@ -110,8 +110,7 @@ class UnifiedGroup(Group):
     def frozen(self) -> bool:
         """Tell whether every process of the group is frozen."""
         try:
-            with open(f"{self._directory}/cgroup.events", encoding="ascii") as file:
-                return "frozen 1" in file.read()
+            return "frozen 1" in read(f"{self._directory}/cgroup.events")
         except FileNotFoundError:
             return False
 

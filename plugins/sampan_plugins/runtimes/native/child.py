@@ -63,4 +63,5 @@ def reset_signals() -> None:
     for number in signal.valid_signals():
         if number not in (signal.SIGKILL, signal.SIGSTOP):
             signal.signal(number, signal.SIG_DFL)
+    processes.restore_reserved_signals()
     signal.pthread_sigmask(signal.SIG_SETMASK, ())

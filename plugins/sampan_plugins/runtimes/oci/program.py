@@ -11,6 +11,7 @@ import msgspec
 
 from sampan import errors
 from sampan.contracts.runtime import Stdio
+from sampan.kernel import processes
 
 # What runc, crun and youki say, and which error it is. The first that matches counts.
 _TRANSLATIONS: tuple[tuple[re.Pattern[str], type[errors.SampanError]], ...] = tuple(
@@ -59,6 +60,7 @@ class Program:
 
     def launch(self, arguments: list[str], stdio: Stdio) -> None:
         """Run a subcommand that leaves a process behind, with these standard streams."""
+        processes.restore_reserved_signals()
         streams = [subprocess.DEVNULL if fd is None else fd for fd in (stdio.stdin, stdio.stdout, stdio.stderr)]
         with tempfile.NamedTemporaryFile(prefix="sampan-oci-") as log:
             done = subprocess.run(
