@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from sampan.config import Settings
+from sampan.engine import networking
 from sampan.engine.attach import Attachment
 from sampan.engine.engine import Engine
 from sampan.engine.wire import Kind
@@ -107,6 +108,9 @@ class Bench:
             eventually(lambda: not self.engine.containers(all=True))
             eventually(lambda: leftovers(self.engine, self.made) == [], lambda: leftovers(self.engine, self.made))
         finally:
+            if os.path.exists(self.engine.layout.network("bridge")):
+                # A command killed between making it and recording it leaves it to the next one that wants it.
+                networking.resolve(self.engine, ContainerSpec(image=IMAGE, network="bridge"))
             for network in self.engine.store.networks.all():
                 self.engine.network(network.driver).remove(network)
 
