@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from sampan.kernel import cgroups
 from sampan.model import platform
 from sampan.model.container import Status
 
@@ -28,7 +29,7 @@ def info(engine: Engine) -> dict[str, Any]:
         "ServerVersion": __version__,
         "Driver": engine.storage_name(),
         "LoggingDriver": engine.settings.log_driver,
-        "CgroupVersion": "2" if os.path.exists("/sys/fs/cgroup/cgroup.controllers") else "1",
+        "CgroupVersion": "2" if cgroups.is_unified() else "1",
         "Plugins": {slot.capitalize(): engine.plugins.names(slot) for slot in _SLOTS},
         "Runtimes": engine.plugins.names("runtimes"),
         "DefaultRuntime": engine.settings.runtime,

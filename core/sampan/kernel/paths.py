@@ -15,7 +15,6 @@ from sampan.kernel import libc
 
 NO_MAGICLINKS: Final = 0x02
 NO_SYMLINKS: Final = 0x04
-BENEATH: Final = 0x08
 IN_ROOT: Final = 0x10
 
 _MOST_LINKS = 40  # as many as the kernel follows in one path

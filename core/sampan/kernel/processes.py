@@ -6,6 +6,7 @@ import os
 
 from sampan.errors import NotFound
 from sampan.kernel import libc
+from sampan.kernel.starttime import started
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
 _PR_SET_CHILD_SUBREAPER, _PR_GET_CHILD_SUBREAPER = 36, 37
@@ -53,16 +54,6 @@ def new_session_keyring() -> None:
         # A seccomp filter of an outer container refuses with EPERM, a kernel without keyrings with ENOSYS.
         if error.errno not in (errno.ENOSYS, errno.EPERM):
             raise
-
-
-def started(pid: int) -> int:
-    """Return when a process began, in clock ticks since boot (proc_pid_stat(5)); 0 when there is none or it is dead."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
-            fields = file.read().rpartition(b") ")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-    return 0 if fields[0] in (b"Z", b"X") else int(fields[19])
 
 
 def alive(pid: int, start: int) -> bool:

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import os
 
+from sampan.kernel.starttime import started
+
 NOBODY = "//"
 """The token of a process that never was."""
 
 
 def current() -> str:
     """Return the token of the calling process."""
-    return f"{_boot()}/{os.getpid()}/{_started(os.getpid())}"
+    return f"{_boot()}/{os.getpid()}/{started(os.getpid())}"
 
 
 def alive(token: str) -> bool:
     """Tell whether the process of a token still runs (a zombie does not)."""
-    boot, pid, started = token.split("/")
-    return boot == _boot() and started != "" and _started(int(pid)) == started
+    boot, pid, began = token.split("/")
+    return boot == _boot() and began != "0" and str(started(int(pid))) == began
 
 
 def pid_of(token: str) -> int:
@@ -36,12 +38,3 @@ def boot_of(token: str) -> str:
 def _boot() -> str:
     with open("/proc/sys/kernel/random/boot_id", "rb", buffering=0) as file:
         return file.read().decode().strip()
-
-
-def _started(pid: int) -> str:
-    try:
-        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
-            fields = file.read().rpartition(b") ")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
-    return "" if fields[0] in (b"Z", b"X") else fields[19].decode()

@@ -12,9 +12,10 @@ import msgspec
 
 from sampan.contracts.runtime import Started, Stdio
 from sampan.errors import InvalidInput, PluginFault, Unsupported
-from sampan.kernel import capabilities, cgroups, processes, seccomp
+from sampan.kernel import capabilities, cgroups, seccomp
 from sampan.kernel.cgroups.group import Group
 from sampan.kernel.seccomp import Program
+from sampan.kernel.starttime import started
 from sampan.model.runtime_spec import IDMapping, Linux, Process, Resources, Spec
 from sampan_plugins.runtimes.native import child, devices, init, joining, report
 from sampan_plugins.runtimes.native.descriptors import Descriptors
@@ -131,7 +132,7 @@ def _launch(
         try:
             if resources.pids:  # only now: the first process, which is gone, needed room to fork the second
                 group.apply(Resources(pids=resources.pids))
-            home.write(msgspec.structs.replace(state, pid=pid, start=processes.started(pid)))
+            home.write(msgspec.structs.replace(state, pid=pid, start=started(pid)))
             if process.oom_score_adj is not None:
                 _adjust_oom(pid, process.oom_score_adj)
             _tell(control, b"g")
