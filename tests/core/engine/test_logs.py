@@ -33,12 +33,15 @@ def test_runs_follow_each_other(bench: Bench) -> None:
 def test_following_ends_with_the_container(bench: Bench, force: bool) -> None:
     script = "for i in 1 2 3; do echo $i; usleep 50000; done; " + ("sleep 100" if force else "echo last")
     container = bench.start("sh", "-c", script)
+    remover = threading.Timer(0.5, _remove, (bench, container.id))
     if force:
-        threading.Timer(0.5, _remove, (bench, container.id)).start()
+        remover.start()
     begun = time.monotonic()
     contents = [entry.content for entry in bench.engine.logs(container.id, follow=True)]
     assert contents == [b"1\n", b"2\n", b"3\n"] + ([] if force else [b"last\n"])
     assert time.monotonic() - begun < 5
+    if force:
+        remover.join()  # or it and the end of the test would remove the container together
 
 
 def _remove(bench: Bench, container: str) -> None:
