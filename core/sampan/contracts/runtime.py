@@ -25,6 +25,7 @@ from typing import ClassVar
 import msgspec
 
 from sampan.model import runtime_spec as oci
+from sampan.model.usage import CgroupStats
 
 
 class Stdio(msgspec.Struct, frozen=True):
@@ -49,6 +50,8 @@ class RuntimeCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     """What the engine may count on: which optional parts work here."""
 
     pause: bool = False
+    update: bool = False
+    stats: bool = False
     cgroup: bool = True
 
 
@@ -103,3 +106,22 @@ class Pauses(ABC):
     @abstractmethod
     def resume(self, container: str) -> None:
         """Thaw every process. Raises Conflict unless it is frozen."""
+
+
+class Updates(ABC):
+    """A runtime that can change limits of what runs; it also derives from this class."""
+
+    @abstractmethod
+    def update(self, container: str, resources: oci.Resources) -> None:
+        """Set the limits that ``resources`` has, and leave others. Raises Conflict when it does not run.
+
+        Raises InvalidInput for values the kernel refuses, and Unsupported for limits it lacks; those before are set.
+        """
+
+
+class Measures(ABC):
+    """A runtime that can tell what a container uses; it also derives from this class."""
+
+    @abstractmethod
+    def stats(self, container: str) -> CgroupStats:
+        """Return what the container's processes use now. Raises Conflict when it does not run."""

@@ -1,4 +1,4 @@
-"""The OCI runtime-spec documents a bundle's ``config.json`` is made of (runtime-spec v1.1, config.md, config-linux.md).
+"""The OCI runtime-spec documents a bundle's ``config.json`` is made of (runtime-spec v1.2, config.md, config-linux.md).
 
 Unlike the other models these are mutable: extensions amend a container's spec before it starts.
 Members Sampan neither writes nor reads are left out; a runtime ignores what it does not know. What the specification
@@ -50,6 +50,32 @@ class Rlimit(_Document):
     hard: int
 
 
+class Scheduler(_Document):
+    """How the kernel shares out processor time (sched_setattr(2)); times in nanoseconds."""
+
+    policy: str
+    nice: int = 0
+    priority: int = 0
+    flags: list[str] = []
+    runtime: int = 0
+    deadline: int = 0
+    period: int = 0
+
+
+class IOPriority(_Document):
+    """The class (IOPRIO_CLASS_ …) and the level in it, 0 the most urgent (ioprio_set(2))."""
+
+    class_: str = msgspec.field(default="", name="class")
+    priority: int = 0
+
+
+class CPUAffinity(_Document):
+    """Which processors an exec runs on: before it joins the container's cgroup, and then."""
+
+    initial: str = ""
+    final: str = ""
+
+
 class Process(_Document):
     """A process of the container: its first, or one that joins by exec."""
 
@@ -65,6 +91,9 @@ class Process(_Document):
     apparmor_profile: str = ""
     oom_score_adj: int | None = None
     selinux_label: str = ""
+    scheduler: Scheduler | None = None
+    io_priority: IOPriority | None = None
+    exec_cpu_affinity: CPUAffinity | None = msgspec.field(default=None, name="execCPUAffinity")
 
 
 class Root(_Document):
@@ -74,13 +103,23 @@ class Root(_Document):
     readonly: bool = False
 
 
+class IDMapping(_Document, rename={"container_id": "containerID", "host_id": "hostID"}):
+    """A range of ids of a user namespace."""
+
+    container_id: int
+    host_id: int
+    size: int
+
+
 class Mount(_Document):
-    """A mount inside the container, in order."""
+    """A mount inside the container, in order. With mappings the ids of its files are shown as others."""
 
     destination: str
     type: str = ""
     source: str = ""
     options: list[str] = []
+    uid_mappings: list[IDMapping] = []
+    gid_mappings: list[IDMapping] = []
 
 
 class Namespace(_Document):
@@ -90,12 +129,11 @@ class Namespace(_Document):
     path: str = ""
 
 
-class IDMapping(_Document, rename={"container_id": "containerID", "host_id": "hostID"}):
-    """A range of ids of a user namespace."""
+class TimeOffset(_Document):
+    """How far a clock of a time namespace is from the machine's."""
 
-    container_id: int
-    host_id: int
-    size: int
+    secs: int = 0
+    nanosecs: int = 0
 
 
 class Device(_Document):
@@ -126,8 +164,12 @@ class Memory(_Document):
     limit: int | None = None
     reservation: int | None = None
     swap: int | None = None
+    kernel: int | None = None
+    kernel_tcp: int | None = msgspec.field(default=None, name="kernelTCP")
     swappiness: int | None = None
     disable_oom_killer: bool | None = msgspec.field(default=None, name="disableOOMKiller")
+    use_hierarchy: bool | None = None
+    check_before_update: bool | None = None
 
 
 class CPU(_Document):
@@ -135,11 +177,13 @@ class CPU(_Document):
 
     shares: int | None = None
     quota: int | None = None
+    burst: int | None = None
     period: int | None = None
     realtime_runtime: int | None = None
     realtime_period: int | None = None
     cpus: str = ""
     mems: str = ""
+    idle: int | None = None
 
 
 class Pids(_Document):
@@ -148,10 +192,65 @@ class Pids(_Document):
     limit: int
 
 
-class BlockIO(_Document):
-    """Block device weights."""
+class WeightDevice(_Document):
+    """A block device's own weight."""
+
+    major: int
+    minor: int
+    weight: int | None = None
+    leaf_weight: int | None = None
+
+
+class ThrottleDevice(_Document):
+    """The most bytes, or operations, per second on a block device."""
+
+    major: int
+    minor: int
+    rate: int
+
+
+class BlockIO(_Document, rename={
+    "leaf_weight": "leafWeight", "weight_device": "weightDevice",
+    "throttle_read_bps_device": "throttleReadBpsDevice", "throttle_write_bps_device": "throttleWriteBpsDevice",
+    "throttle_read_iops_device": "throttleReadIOPSDevice", "throttle_write_iops_device": "throttleWriteIOPSDevice",
+}):
+    """Weights of block devices, 10 to 1000, and limits on them."""
 
     weight: int | None = None
+    leaf_weight: int | None = None
+    weight_device: list[WeightDevice] = []
+    throttle_read_bps_device: list[ThrottleDevice] = []
+    throttle_write_bps_device: list[ThrottleDevice] = []
+    throttle_read_iops_device: list[ThrottleDevice] = []
+    throttle_write_iops_device: list[ThrottleDevice] = []
+
+
+class HugepageLimit(_Document):
+    """The most bytes in huge pages of a size ("2MB")."""
+
+    page_size: str
+    limit: int
+
+
+class InterfacePriority(_Document):
+    """The priority of traffic through a host's interface."""
+
+    name: str
+    priority: int
+
+
+class Network(_Document):
+    """What marks the group's traffic."""
+
+    class_id: int | None = msgspec.field(default=None, name="classID")
+    priorities: list[InterfacePriority] = []
+
+
+class RDMA(_Document):
+    """The most handles and objects of an RDMA device."""
+
+    hca_handles: int | None = None
+    hca_objects: int | None = None
 
 
 class Resources(_Document):
@@ -162,6 +261,9 @@ class Resources(_Document):
     cpu: CPU | None = None
     pids: Pids | None = None
     block_io: BlockIO | None = msgspec.field(default=None, name="blockIO")
+    hugepage_limits: list[HugepageLimit] = []
+    network: Network | None = None
+    rdma: dict[str, RDMA] = {}
     unified: dict[str, str] = {}
 
 
@@ -190,7 +292,22 @@ class Seccomp(_Document):
     default_errno_ret: int | None = None
     architectures: list[str] = []
     flags: list[str] = []
+    listener_path: str = ""
+    listener_metadata: str = ""
     syscalls: list[Syscall] = []
+
+
+class Personality(_Document):
+    """What kind of system the processes are told they run on (personality(2))."""
+
+    domain: str
+    flags: list[str] = []
+
+
+class IntelRDT(_Document, rename={"clos_id": "closID"}):
+    """A class of service of the processor's cache and memory bandwidth."""
+
+    clos_id: str = ""
 
 
 class Linux(_Document):
@@ -199,6 +316,7 @@ class Linux(_Document):
     namespaces: list[Namespace] = []
     uid_mappings: list[IDMapping] = []
     gid_mappings: list[IDMapping] = []
+    time_offsets: dict[str, TimeOffset] = {}
     devices: list[Device] = []
     cgroups_path: str = ""
     resources: Resources | None = None
@@ -208,6 +326,8 @@ class Linux(_Document):
     masked_paths: list[str] = []
     readonly_paths: list[str] = []
     mount_label: str = ""
+    personality: Personality | None = None
+    intel_rdt: IntelRDT | None = None
 
 
 class Hook(_Document):

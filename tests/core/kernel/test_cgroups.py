@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sampan.errors import InvalidInput
+from sampan.errors import InvalidInput, NotFound, Unsupported
 from sampan.kernel import cgroups
 from sampan.kernel.cgroups import devices
 from sampan.kernel.cgroups.group import Group
@@ -152,3 +152,45 @@ def _writable(path: str) -> int:
 def test_malformed_device_rules() -> None:
     with pytest.raises(InvalidInput):
         devices.compile_rules([oci.DeviceRule(allow=True, type="x")])
+
+
+def test_statistics(group: Group, sleeper: subprocess.Popen[bytes]) -> None:
+    group.join(sleeper.pid)
+    told = group.stats()
+    assert told.cpu_total >= 0 and told.memory_limit is None and told.pids_limit is None
+
+
+def test_the_group_of_a_process(sleeper: subprocess.Popen[bytes]) -> None:
+    group = _legacy()
+    group.create()
+    try:
+        group.join(sleeper.pid)
+        assert cgroups.group_of(sleeper.pid).pids() == [sleeper.pid]
+        group.kill()
+        sleeper.wait(5)
+        with pytest.raises(NotFound):
+            cgroups.group_of(sleeper.pid)
+    finally:
+        group.remove()
+
+
+def test_limits_of_both_kinds_of_memory_rise_and_fall_together() -> None:
+    group = _legacy()
+    group.create()
+    try:
+        for size in (8 << 20, 64 << 20, 8 << 20):
+            group.apply(oci.Resources(memory=oci.Memory(limit=size, swap=2 * size)))
+            assert group.stats().memory_limit == size
+    finally:
+        group.remove()
+
+
+def test_limits_of_the_other_version_are_refused() -> None:
+    group = _legacy()
+    with pytest.raises(Unsupported, match="unified"):
+        group.apply(oci.Resources(unified={"memory.high": "max"}))
+    with pytest.raises(Unsupported, match="network traffic"):
+        _unified().apply(oci.Resources(network=oci.Network(class_id=1)))
+    for name in ("cgroup.procs", "../x", "cgroup.kill"):
+        with pytest.raises(InvalidInput):
+            _unified().apply(oci.Resources(unified={name: "1"}))

@@ -191,3 +191,42 @@ def _until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.005)
+
+
+def test_limits_change_while_it_runs(box: Any) -> None:
+    box.spec.linux.resources.memory = oci.Memory(limit=64 << 20)
+    box.begin("sleep", "1000")
+    assert box.runtime.stats(box.id).memory_limit == 64 << 20
+    box.runtime.update(box.id, oci.Resources(memory=oci.Memory(limit=128 << 20), pids=oci.Pids(limit=77)))
+    box.runtime.update(box.id, oci.Resources(cpu=oci.CPU(shares=300)))
+    told = box.runtime.stats(box.id)
+    assert (told.memory_limit, told.pids_limit) == (128 << 20, 77)
+    with open(f"/sys/fs/cgroup/cpu/sampan-test/{box.id}/cpu.shares") as file:
+        assert file.read() == "300\n"
+    code, _ = box.exec("sh", "-c", "mknod /tmp/kmsg c 1 11; head -c 1 /tmp/kmsg; echo x > /dev/null")
+    assert code == 0
+
+
+def test_statistics_count_what_it_uses(box: Any) -> None:
+    box.spec.linux.resources.pids = None
+    box.begin("sh", "-c", "head -c 8000000 /dev/zero > /dev/shm/x; touch /ready; sleep 1000; true")
+    _until(lambda: (box.rootfs / "ready").exists())
+    told = box.runtime.stats(box.id)
+    assert told.cpu_total > 0 and told.pids_current == 2
+    assert told.memory_usage >= told.memory_cache >= 8_000_000
+    assert told.memory_limit is told.pids_limit is None
+
+
+def test_only_what_runs_is_changed_and_measured(box: Any) -> None:
+    for attempt in (lambda: box.runtime.stats(box.id), lambda: box.runtime.update(box.id, oci.Resources())):
+        with pytest.raises(Conflict):
+            attempt()
+    box.run("true")
+    with pytest.raises(Conflict):
+        box.runtime.stats(box.id)
+
+
+def test_a_limit_that_the_kernel_refuses(box: Any) -> None:
+    box.begin("sleep", "1000")
+    with pytest.raises(InvalidInput):
+        box.runtime.update(box.id, oci.Resources(cpu=oci.CPU(cpus="4000")))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from sampan.errors import InvalidInput, Unsupported
+from sampan.errors import InvalidInput, NotFound, Unsupported
 from sampan.kernel.cgroups.group import Group
 
 ROOT: Final = "/sys/fs/cgroup"
@@ -20,7 +20,7 @@ def open_group(path: str) -> Group:
     if not path.strip("/") or any(name in ("", ".", "..") for name in names):
         raise InvalidInput(f"invalid cgroup path {path!r}")
     relative = "/".join(names)
-    if os.path.exists(f"{ROOT}/cgroup.controllers"):
+    if is_unified():
         from sampan.kernel.cgroups.v2 import UnifiedGroup
 
         return UnifiedGroup(relative, ROOT)
@@ -30,6 +30,20 @@ def open_group(path: str) -> Group:
     from sampan.kernel.cgroups.v1 import LegacyGroup
 
     return LegacyGroup(relative, mounted)
+
+
+def group_of(pid: int) -> Group:
+    """Return the group that a process is in. Raises NotFound when it is gone or in no group of its own."""
+    try:
+        with open(f"/proc/{pid}/cgroup", encoding="utf-8") as file:
+            lines = [line.rstrip("\n").split(":", 2) for line in file]
+    except OSError:
+        raise NotFound(f"no process {pid}") from None
+    # Version 2's line lists no controllers; beside version 1 it is left alone (see hierarchies).
+    wanted = [path for _, controllers, path in lines if bool(controllers) is not is_unified() and path != "/"]
+    if not wanted:
+        raise NotFound(f"process {pid} has no control group of its own")
+    return open_group(wanted[0])
 
 
 def is_unified() -> bool:

@@ -9,7 +9,8 @@ import time
 from abc import ABC, abstractmethod
 
 from sampan.errors import Conflict, InvalidInput, Unsupported
-from sampan.model.runtime_spec import Resources
+from sampan.model.runtime_spec import RDMA, Resources
+from sampan.model.usage import CgroupStats
 
 _PATIENCE = 5.0  # seconds: exit of killed processes is quick, but a loaded machine may take its time
 
@@ -30,6 +31,10 @@ class Group(ABC):
     @abstractmethod
     def apply(self, resources: Resources) -> None:
         """Set limits. Raises InvalidInput for values the kernel refuses, Unsupported for limits it lacks."""
+
+    @abstractmethod
+    def stats(self) -> CgroupStats:
+        """Return what the group's processes have used and use."""
 
     @abstractmethod
     def freeze(self) -> None:
@@ -135,6 +140,26 @@ def read(path: str) -> str:
         os.close(fd)
 
 
+def rows(path: str) -> list[list[str]]:
+    """Return the words of each line of a control file; none where there is no such file."""
+    try:
+        with open(path, encoding="ascii") as file:
+            return [line.split() for line in file]
+    except FileNotFoundError:
+        return []
+
+
+def amount(path: str) -> int | None:
+    """Return the number in a control file; None for "max" and where there is no such file."""
+    found = rows(path)
+    return int(found[0][0]) if found and found[0][0] != "max" else None
+
+
+def amounts(path: str) -> dict[str, int]:
+    """Return the numbers in a control file by their names."""
+    return {row[0]: int(row[1]) for row in rows(path)}
+
+
 def write(path: str, value: str) -> None:
     """Write a control file. Raises OSError."""
     fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
@@ -154,3 +179,9 @@ def set_limit(path: str, value: int | str, what: str) -> None:
         if error.errno not in (errno.EINVAL, errno.ERANGE, errno.EBUSY, errno.ENOSPC, errno.EACCES):
             raise
         raise InvalidInput(f"cannot set {what} to {value}: {error.strerror}") from error
+
+
+def rdma_line(device: str, limit: RDMA) -> str:
+    """Return a limit on an RDMA device as both interfaces take it."""
+    words = (("hca_handle", limit.hca_handles), ("hca_object", limit.hca_objects))
+    return " ".join([device, *(f"{name}={value}" for name, value in words if value is not None)])

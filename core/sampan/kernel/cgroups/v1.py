@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import time
 
-from sampan.errors import Conflict
-from sampan.kernel.cgroups.group import Group, read, set_limit, write
-from sampan.model.runtime_spec import CPU, DeviceRule, Memory, Resources
+from sampan.errors import Conflict, Unsupported
+from sampan.kernel.cgroups.group import Group, amount, amounts, rdma_line, read, rows, set_limit, write
+from sampan.model.runtime_spec import CPU, BlockIO, DeviceRule, Memory, Network, Resources, WeightDevice
+from sampan.model.usage import CgroupStats
+
+_UNLIMITED = 2**62  # what memory.limit_in_bytes shows of no limit is about 2**63, rounded to a page
 
 
 class LegacyGroup(Group):
@@ -56,9 +59,18 @@ class LegacyGroup(Group):
         if resources.pids:
             limit = resources.pids.limit
             set_limit(self._file("pids", "max"), "max" if limit <= 0 else limit, "the number of processes")
-        if resources.block_io and resources.block_io.weight:
-            name = "bfq.weight" if os.path.exists(self._file("blkio", "bfq.weight")) else "weight"
-            set_limit(self._file("blkio", name), resources.block_io.weight, "block I/O weight")
+        if resources.block_io:
+            self._apply_block_io(resources.block_io)
+        for page in resources.hugepage_limits:
+            name = f"{page.page_size}.limit_in_bytes"
+            set_limit(self._file("hugetlb", name), page.limit, f"huge pages of {page.page_size}")
+        if resources.network:
+            self._apply_network(resources.network)
+        for device, bound in resources.rdma.items():
+            set_limit(self._file("rdma", "max"), rdma_line(device, bound), "RDMA")
+        if resources.unified:
+            raise Unsupported("this machine has no unified cgroups",
+                              "linux.resources.unified needs cgroup version 2")
 
     def _file(self, controller: str, name: str) -> str:
         directory = self._of.get(controller, f"/sys/fs/cgroup/{controller}/{self._relative}")
@@ -69,14 +81,22 @@ class LegacyGroup(Group):
             set_limit(self._file("devices", "allow" if rule.allow else "deny"), _line(rule), "access to devices")
 
     def _apply_memory(self, memory: Memory) -> None:
-        if memory.limit:
-            set_limit(self._file("memory", "limit_in_bytes"), memory.limit, "memory")
+        limits = [(memory.limit, self._file("memory", "limit_in_bytes"), "memory")]
         swap = self._file("memory", "memsw.limit_in_bytes")
         # Without swap accounting the limit is left out, as Docker does: the memory limit itself still holds.
         if memory.swap and os.path.exists(swap):
-            set_limit(swap, memory.swap, "memory and swap")
-        if memory.reservation:
-            set_limit(self._file("memory", "soft_limit_in_bytes"), memory.reservation, "reserved memory")
+            # At no time may the limit of memory alone be above that of both: when raising, both goes first.
+            raising = memory.swap < 0 or memory.swap > (amount(limits[0][1]) or 0)
+            limits.insert(0 if raising else 1, (memory.swap, swap, "memory and swap"))
+        for value, path, what in limits:
+            if value:
+                set_limit(path, value, what)
+        for value, name, what in (
+            (memory.reservation, "soft_limit_in_bytes", "reserved memory"),
+            (memory.kernel_tcp, "kmem.tcp.limit_in_bytes", "TCP memory"),
+        ):
+            if value:
+                set_limit(self._file("memory", name), value, what)
         if memory.swappiness is not None and 0 <= memory.swappiness <= 100:
             set_limit(self._file("memory", "swappiness"), memory.swappiness, "swappiness")
         if memory.disable_oom_killer:
@@ -87,13 +107,60 @@ class LegacyGroup(Group):
             (cpu.shares, "cpu", "shares", "CPU shares"),
             (cpu.period, "cpu", "cfs_period_us", "the CPU period"),
             (cpu.quota, "cpu", "cfs_quota_us", "the CPU quota"),
+            (cpu.burst, "cpu", "cfs_burst_us", "the CPU burst"),
             (cpu.realtime_period, "cpu", "rt_period_us", "the real-time period"),
             (cpu.realtime_runtime, "cpu", "rt_runtime_us", "the real-time runtime"),
+            (cpu.idle, "cpu", "idle", "CPU idling"),
             (cpu.cpus, "cpuset", "cpus", "the CPUs"),
             (cpu.mems, "cpuset", "mems", "the memory nodes"),
         ):
             if value:
                 set_limit(self._file(controller, name), value, what)
+
+    def _apply_block_io(self, block_io: BlockIO) -> None:
+        prefix = "bfq." if os.path.exists(self._file("blkio", "bfq.weight")) else ""
+        what = "block I/O weight"
+        if block_io.weight:
+            set_limit(self._file("blkio", f"{prefix}weight"), block_io.weight, what)
+        if block_io.leaf_weight:
+            set_limit(self._file("blkio", "leaf_weight"), block_io.leaf_weight, what)
+        for device in block_io.weight_device:
+            self._apply_weight(device, prefix, what)
+        for name, devices in (
+            ("read_bps", block_io.throttle_read_bps_device), ("write_bps", block_io.throttle_write_bps_device),
+            ("read_iops", block_io.throttle_read_iops_device), ("write_iops", block_io.throttle_write_iops_device),
+        ):
+            for limited in devices:
+                line = f"{limited.major}:{limited.minor} {limited.rate}"
+                set_limit(self._file("blkio", f"throttle.{name}_device"), line, "block I/O")
+
+    def _apply_weight(self, device: WeightDevice, prefix: str, what: str) -> None:
+        for value, name in ((device.weight, f"{prefix}weight_device"), (device.leaf_weight, "leaf_weight_device")):
+            if value:
+                set_limit(self._file("blkio", name), f"{device.major}:{device.minor} {value}", what)
+
+    def _apply_network(self, network: Network) -> None:
+        if network.class_id:
+            set_limit(self._file("net_cls", "classid"), network.class_id, "the class of network traffic")
+        for interface in network.priorities:
+            line = f"{interface.name} {interface.priority}"
+            set_limit(self._file("net_prio", "ifpriomap"), line, "the priority of network traffic")
+
+    def stats(self) -> CgroupStats:
+        """Return what the group's processes have used and use."""
+        tick = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+        times, memory = amounts(self._file("cpuacct", "stat")), amounts(self._file("memory", "stat"))
+        limit = amount(self._file("memory", "limit_in_bytes"))
+        blocks = rows(self._file("blkio", "throttle.io_service_bytes_recursive"))
+        read, written = (sum(int(row[2]) for row in blocks if row[1:2] == [word]) for word in ("Read", "Write"))
+        return CgroupStats(
+            cpu_total=amount(self._file("cpuacct", "usage")) or 0,
+            cpu_user=times.get("user", 0) * tick, cpu_system=times.get("system", 0) * tick,
+            memory_usage=amount(self._file("memory", "usage_in_bytes")) or 0,
+            memory_limit=limit if limit is not None and limit < _UNLIMITED else None,
+            memory_cache=memory.get("total_cache", 0), memory_inactive_file=memory.get("total_inactive_file", 0),
+            pids_current=amount(self._file("pids", "current")) or 0, pids_limit=amount(self._file("pids", "max")),
+            blkio_read=read, blkio_write=written)
 
     def freeze(self) -> None:
         """Stop every process and wait until all are stopped."""

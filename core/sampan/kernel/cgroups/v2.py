@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import time
 
-from sampan.errors import Conflict
-from sampan.kernel.cgroups.group import Group, read, set_limit, write
-from sampan.model.runtime_spec import CPU, Memory, Resources
+from sampan.errors import Conflict, InvalidInput, Unsupported
+from sampan.kernel.cgroups.group import Group, amount, amounts, rdma_line, read, rows, set_limit, write
+from sampan.model.runtime_spec import CPU, BlockIO, Memory, Network, Resources
+from sampan.model.usage import CgroupStats
 
-_WANTED = ("cpuset", "cpu", "io", "memory", "pids", "hugetlb")
+_WANTED = ("cpuset", "cpu", "io", "memory", "pids", "hugetlb", "rdma")
 
 
 class UnifiedGroup(Group):
@@ -50,10 +51,18 @@ class UnifiedGroup(Group):
         if resources.pids:
             limit = resources.pids.limit
             self._set("pids.max", "max" if limit <= 0 else limit, "the number of processes")
-        if resources.block_io and resources.block_io.weight:
-            self._apply_weight(resources.block_io.weight)
+        if resources.block_io:
+            self._apply_block_io(resources.block_io)
+        for page in resources.hugepage_limits:
+            self._set(f"hugetlb.{page.page_size}.max", page.limit, f"huge pages of {page.page_size}")
+        for device, bound in resources.rdma.items():
+            self._set("rdma.max", rdma_line(device, bound), "RDMA")
+        if resources.network:
+            _refuse_network(resources.network)
         for name, value in resources.unified.items():
-            self._set(os.path.basename(name), value, name)
+            if "/" in name or name.startswith("cgroup."):
+                raise InvalidInput(f"{name!r} is no limit of a control group")
+            self._set(name, value, name)
 
     def _set(self, name: str, value: int | str, what: str) -> None:
         set_limit(f"{self._directory}/{name}", value, what)
@@ -74,18 +83,47 @@ class UnifiedGroup(Group):
             weight = 1 + (max(cpu.shares, 2) - 2) * 9999 // 262142
             self._set("cpu.weight", min(weight, 10000), "CPU shares")
         if cpu.quota or cpu.period:
-            quota = str(cpu.quota) if cpu.quota and cpu.quota > 0 else "max"
-            self._set("cpu.max", f"{quota} {cpu.period or 100000}", "CPU time")
+            present = rows(f"{self._directory}/cpu.max") or [["max", "100000"]]
+            quota = present[0][0] if not cpu.quota else str(cpu.quota) if cpu.quota > 0 else "max"
+            self._set("cpu.max", f"{quota} {cpu.period or present[0][1]}", "CPU time")
+        if cpu.burst:
+            self._set("cpu.max.burst", cpu.burst, "the CPU burst")
+        if cpu.idle:
+            self._set("cpu.idle", cpu.idle, "CPU idling")
         if cpu.cpus:
             self._set("cpuset.cpus", cpu.cpus, "the CPUs")
         if cpu.mems:
             self._set("cpuset.mems", cpu.mems, "the memory nodes")
 
-    def _apply_weight(self, weight: int) -> None:
-        if os.path.exists(f"{self._directory}/io.bfq.weight"):
-            self._set("io.bfq.weight", weight, "block I/O weight")
-        else:
-            self._set("io.weight", 1 + (weight - 10) * 9999 // 990, "block I/O weight")
+    def _apply_block_io(self, block_io: BlockIO) -> None:
+        bfq = os.path.exists(f"{self._directory}/io.bfq.weight")
+        own = [(f"{device.major}:{device.minor} ", device.weight) for device in block_io.weight_device]
+        for prefix, weight in (("", block_io.weight), *own):
+            if weight:
+                # Without the BFQ scheduler, version 1's range of 10 … 1000 is mapped to 1 … 10000.
+                value = weight if bfq else 1 + (weight - 10) * 9999 // 990
+                self._set("io.bfq.weight" if bfq else "io.weight", f"{prefix}{value}", "block I/O weight")
+        for key, devices in (
+            ("rbps", block_io.throttle_read_bps_device), ("wbps", block_io.throttle_write_bps_device),
+            ("riops", block_io.throttle_read_iops_device), ("wiops", block_io.throttle_write_iops_device),
+        ):
+            for limited in devices:
+                self._set("io.max", f"{limited.major}:{limited.minor} {key}={limited.rate}", "block I/O")
+
+    def stats(self) -> CgroupStats:
+        """Return what the group's processes have used and use."""
+        times, memory = amounts(f"{self._directory}/cpu.stat"), amounts(f"{self._directory}/memory.stat")
+        transfers = [word.partition("=") for row in rows(f"{self._directory}/io.stat") for word in row[1:]]
+        read, written = (sum(int(count) for name, _, count in transfers if name == key) for key in ("rbytes", "wbytes"))
+        return CgroupStats(
+            cpu_total=times.get("usage_usec", 0) * 1000, cpu_user=times.get("user_usec", 0) * 1000,
+            cpu_system=times.get("system_usec", 0) * 1000,
+            memory_usage=amount(f"{self._directory}/memory.current") or 0,
+            memory_limit=amount(f"{self._directory}/memory.max"),
+            memory_cache=memory.get("file", 0), memory_inactive_file=memory.get("inactive_file", 0),
+            pids_current=amount(f"{self._directory}/pids.current") or 0,
+            pids_limit=amount(f"{self._directory}/pids.max"),
+            blkio_read=read, blkio_write=written)
 
     def _kill(self, pids: list[int]) -> None:
         try:
@@ -113,6 +151,11 @@ class UnifiedGroup(Group):
             return "frozen 1" in read(f"{self._directory}/cgroup.events")
         except FileNotFoundError:
             return False
+
+
+def _refuse_network(network: Network) -> None:
+    if network.class_id or network.priorities:
+        raise Unsupported("cgroup version 2 does not mark network traffic", "match the cgroup with nftables instead")
 
 
 def _limit(value: int) -> int | str:

@@ -6,19 +6,21 @@ import os
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from sampan.contracts.runtime import Pauses, Runtime, RuntimeCapabilities, Started, Stdio
+from sampan.contracts.runtime import Measures, Pauses, Runtime, RuntimeCapabilities, Started, Stdio, Updates
 from sampan.errors import Conflict, InvalidInput, NotFound
 from sampan.kernel import cgroups, processes
+from sampan.kernel.cgroups.group import Group
 from sampan.model import runtime_spec as oci
+from sampan.model.usage import CgroupStats
 from sampan_plugins.runtimes.native.state import Home
 
 _SIGKILL = 9
 
 
-class NativeRuntime(Runtime, Pauses):
+class NativeRuntime(Runtime, Pauses, Updates, Measures):
     """Containers from namespaces, mounts and control groups; ``run_root`` keeps their state."""
 
-    capabilities: ClassVar[RuntimeCapabilities] = RuntimeCapabilities(pause=True)
+    capabilities: ClassVar[RuntimeCapabilities] = RuntimeCapabilities(pause=True, update=True, stats=True)
 
     def __init__(self, run_root: str, options: Mapping[str, Any]) -> None:
         for key in options:
@@ -85,12 +87,17 @@ class NativeRuntime(Runtime, Pauses):
             return []
         return cgroups.open_group(state.cgroup).pids()
 
+    def update(self, container: str, resources: oci.Resources) -> None:
+        """Set limits of a running container."""
+        self._running(container).apply(resources)
+
+    def stats(self, container: str) -> CgroupStats:
+        """Return what the container's processes use now."""
+        return self._running(container).stats()
+
     def pause(self, container: str) -> None:
         """Freeze every process."""
-        state = Home(self._run_root, container).read()
-        group = cgroups.open_group(state.cgroup)
-        if not state.alive:
-            raise Conflict(f"container {container} is not running")
+        group = self._running(container)
         if group.frozen():
             raise Conflict(f"container {container} is already paused")
         group.freeze()
@@ -123,6 +130,16 @@ class NativeRuntime(Runtime, Pauses):
             group.kill()
         group.remove()
         home.remove()
+
+    def _running(self, container: str) -> Group:
+        """Return the group of a container whose first process exists. Raises Conflict."""
+        try:
+            state = Home(self._run_root, container).read()
+        except NotFound:
+            raise Conflict(f"container {container} is not running") from None
+        if not state.alive:
+            raise Conflict(f"container {container} is not running")
+        return cgroups.open_group(state.cgroup)
 
 
 def _let_go(home: Home) -> None:

@@ -17,7 +17,7 @@ def sampan_plugin_info(slot: str, name: str) -> PluginInfo:
     """Tell what the plugin is."""
     return PluginInfo(
         summary="namespaces, mounts and control groups made by Sampan itself, from an OCI bundle",
-        capabilities={"pause": "yes", "cgroup": "yes"},
+        capabilities={"pause": "yes", "update": "yes", "stats": "yes", "cgroup": "yes"},
     )
 
 

@@ -9,18 +9,20 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from sampan.contracts.runtime import Pauses, Runtime, RuntimeCapabilities, Started, Stdio
+from sampan.contracts.runtime import Measures, Pauses, Runtime, RuntimeCapabilities, Started, Stdio, Updates
 from sampan.errors import AlreadyExists, Conflict, InvalidInput, NotFound, Unsupported
+from sampan.kernel import cgroups
 from sampan.model import runtime_spec as oci
+from sampan.model.usage import CgroupStats
 from sampan_plugins.runtimes.oci import bundles
 from sampan_plugins.runtimes.oci.console import ConsoleSocket
 from sampan_plugins.runtimes.oci.program import Program
 
 
-class OCIRuntime(Runtime, Pauses):
+class OCIRuntime(Runtime, Pauses, Updates, Measures):
     """Containers made by another program; ``run_root`` keeps its state, and where each container's bundle is."""
 
-    capabilities: ClassVar[RuntimeCapabilities] = RuntimeCapabilities(pause=True)
+    capabilities: ClassVar[RuntimeCapabilities] = RuntimeCapabilities(pause=True, update=True, stats=True)
 
     def __init__(self, run_root: str, options: Mapping[str, Any]) -> None:
         for key in options.keys() - {"binary"}:
@@ -91,6 +93,19 @@ class OCIRuntime(Runtime, Pauses):
             return []
         return msgspec.json.decode(output or b"null", type=list[int] | None) or []
 
+    def update(self, container: str, resources: oci.Resources) -> None:
+        """Set limits of a running container."""
+        self._running(container)
+        # runc keeps the device rules it knows only where it is given none.
+        self._program.run("update", "--resources", "-", container, given=msgspec.json.encode(resources))
+
+    def stats(self, container: str) -> CgroupStats:
+        """Return what the container's processes use now."""
+        try:
+            return cgroups.group_of(self._running(container)).stats()
+        except NotFound:
+            raise Conflict(f"container {container} is not running") from None
+
     def pause(self, container: str) -> None:
         """Freeze every process."""
         status = self._status(container)
@@ -118,9 +133,21 @@ class OCIRuntime(Runtime, Pauses):
             raise InvalidInput(f"invalid container id {container!r}")
         return f"{self._run_root}/bundles/{container}"
 
+    def _state(self, container: str) -> dict[str, Any]:
+        return msgspec.json.decode(self._program.run("state", container), type=dict[str, Any])
+
     def _status(self, container: str) -> str:
-        state = msgspec.json.decode(self._program.run("state", container), type=dict[str, Any])
-        return str(state.get("status", ""))
+        return str(self._state(container).get("status", ""))
+
+    def _running(self, container: str) -> int:
+        """Return the pid of a first process that exists. Raises Conflict."""
+        try:
+            state = self._state(container)
+        except NotFound:
+            state = {}
+        if state.get("status") not in ("created", "running", "paused"):
+            raise Conflict(f"container {container} is not running")
+        return int(state["pid"])
 
     def _launch(self, scratch: str, arguments: list[str], container: str, stdio: Stdio, terminal: bool) -> Started:
         pid_file = f"{scratch}/pid"

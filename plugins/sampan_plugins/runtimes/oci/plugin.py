@@ -18,7 +18,7 @@ def sampan_plugin_info(slot: str, name: str) -> PluginInfo:
     return PluginInfo(
         summary="any program with runc's command line: runc, crun, youki",
         options=(Option("binary", "runc", "the program, by name or by path"),),
-        capabilities={"pause": "yes", "cgroup": "yes"},
+        capabilities={"pause": "yes", "update": "yes", "stats": "yes", "cgroup": "yes"},
     )
 
 

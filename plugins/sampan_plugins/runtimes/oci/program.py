@@ -29,7 +29,8 @@ _TRANSLATIONS: tuple[tuple[re.Pattern[str], type[errors.SampanError]], ...] = tu
         (r"error setting rlimit|unable to apply caps|function not implemented", errors.Unsupported),
         (r"no space left on device", errors.OutOfSpace),
         (r"operation not permitted|permission denied", errors.Denied),
-        (r"invalid|must be|cannot be mounted|cannot unmarshal|not a directory|no such file", errors.InvalidInput),
+        (r"invalid|must be|cannot be mounted|cannot unmarshal|not a directory|no such file|failed to write",
+         errors.InvalidInput),
     )
 )
 _COMMAND = re.compile(r'(exec: ".*|chdir to cwd .*)', re.DOTALL)
@@ -49,11 +50,11 @@ class Program:
         self._path = path
         self._root = root
 
-    def run(self, *arguments: str) -> bytes:
-        """Run to the end and return what it printed. Raises our error for the program's."""
+    def run(self, *arguments: str, given: bytes = b"") -> bytes:
+        """Run to the end, with ``given`` to read, and return what it printed. Raises our error for the program's."""
         with tempfile.NamedTemporaryFile(prefix="sampan-oci-") as log:
             done = subprocess.run(
-                self._line(log.name, arguments), stdin=subprocess.DEVNULL, capture_output=True, check=False)
+                self._line(log.name, arguments), input=given, capture_output=True, check=False)
             if done.returncode:
                 raise translate(_failure(log.read(), done.stderr))
             return done.stdout
