@@ -33,7 +33,7 @@ def inspect_image(engine: Engine, text: str) -> dict[str, Any]:
         "Id": image.id,
         "RepoTags": tags,
         "RepoDigests": [references.parse(digest).familiar for digest in image.digests],
-        "Parent": "",
+        "Parent": image.parent or "",
         "Comment": _comment(document),
         "Created": document.get("created") or _NOWHERE,
         "Container": document.get("container") or "",
@@ -48,7 +48,7 @@ def inspect_image(engine: Engine, text: str) -> dict[str, Any]:
         "VirtualSize": image.size,
         "GraphDriver": {"Data": _places(engine, image), "Name": engine.storage_name()},
         "RootFS": {"Type": "layers", "Layers": document.get("rootfs", {}).get("diff_ids") or []},
-        "Metadata": {"LastTagTime": written(image.stored) if tags else _NOWHERE},
+        "Metadata": {"LastTagTime": written(engine.store.images.tagged(image.id)) if tags else _NOWHERE},
     }
 
 

@@ -117,6 +117,7 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
     """An image in the store. ``id`` is the digest of its configuration; ``size`` the bytes its layers unpack to.
 
     ``created`` is the configuration's word, ``stored`` when it came here, both in seconds since the epoch.
+    ``parent`` is the image it was committed from, where that is known here.
     """
 
     id: Digest
@@ -124,6 +125,7 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
     created: float
     size: int
     stored: float
+    parent: Digest | None = None
     tags: tuple[str, ...] = ()
     digests: tuple[str, ...] = ()
 

@@ -14,15 +14,16 @@ from contextlib import contextmanager
 
 from sampan.errors import Corrupt, Denied, OutOfSpace, SampanError, Unavailable, Unsupported
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 _BUSY_SECONDS = 30.0
 
 _SCHEMA = """
 CREATE TABLE images (
-    id TEXT PRIMARY KEY, manifest TEXT NOT NULL, created REAL NOT NULL, size INTEGER NOT NULL, stored REAL NOT NULL);
+    id TEXT PRIMARY KEY, manifest TEXT NOT NULL, created REAL NOT NULL, size INTEGER NOT NULL, stored REAL NOT NULL,
+    parent TEXT);
 CREATE TABLE tags (
     repository TEXT NOT NULL, tag TEXT NOT NULL, image TEXT NOT NULL REFERENCES images ON DELETE CASCADE,
-    PRIMARY KEY (repository, tag));
+    manifest TEXT NOT NULL, tagged REAL NOT NULL, PRIMARY KEY (repository, tag));
 CREATE TABLE digests (
     repository TEXT NOT NULL, digest TEXT NOT NULL, image TEXT NOT NULL REFERENCES images ON DELETE CASCADE,
     PRIMARY KEY (repository, digest, image));
@@ -46,6 +47,17 @@ CREATE TABLE journal (
 CREATE TABLE leases (operation TEXT NOT NULL, owner TEXT NOT NULL, digest TEXT NOT NULL);
 CREATE INDEX leases_by_digest ON leases (digest);
 """
+
+_STEPS = (
+    # From layout 1 to 2: what an image was committed from; as what, and when, a name was given.
+    """
+ALTER TABLE images ADD COLUMN parent TEXT;
+ALTER TABLE tags ADD COLUMN manifest TEXT NOT NULL DEFAULT '';
+ALTER TABLE tags ADD COLUMN tagged REAL NOT NULL DEFAULT 0;
+UPDATE tags SET manifest = (SELECT manifest FROM images WHERE id = image),
+    tagged = (SELECT stored FROM images WHERE id = image);
+""",
+)
 
 
 class Database:
@@ -77,10 +89,11 @@ class Database:
         self._use_write_ahead_log()
         with self.transaction() as cursor:
             # Asked again inside the transaction: two first commands may have come here together.
-            if cursor.execute("PRAGMA user_version").fetchone()[0] == 0:
-                for statement in _SCHEMA.split(";"):
-                    cursor.execute(statement)
-                cursor.execute(f"PRAGMA user_version = {LAYOUT_VERSION}")
+            (version,) = cursor.execute("PRAGMA user_version").fetchone()
+            script = _SCHEMA if version == 0 else "".join(_STEPS[version - 1 :])
+            for statement in script.split(";"):
+                cursor.execute(statement)
+            cursor.execute(f"PRAGMA user_version = {LAYOUT_VERSION}")
 
     def _use_write_ahead_log(self) -> None:
         # Of two first commands one finds the file locked, and for this change SQLite does not wait by itself.

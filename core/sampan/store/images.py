@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator
 
 from sampan.errors import InvalidInput, NotFound
@@ -26,8 +27,8 @@ class Images:
     ) -> None:
         """Record an image with the blobs and layer chains, lowest first, that it needs, or its new manifest."""
         cursor.execute(
-            "INSERT INTO images VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET manifest = excluded.manifest",
-            (image.id, image.manifest, image.created, image.size, image.stored),
+            "INSERT INTO images VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET manifest = excluded.manifest",
+            (image.id, image.manifest, image.created, image.size, image.stored, image.parent),
         )
         cursor.executemany("INSERT OR IGNORE INTO image_blobs VALUES (?, ?)", [(image.id, blob) for blob in blobs])
         cursor.executemany(
@@ -35,12 +36,22 @@ class Images:
             [(image.id, chain, position) for position, chain in enumerate(chains)],
         )
 
-    def tag(self, cursor: sqlite3.Cursor, reference: Reference, image: Digest) -> Digest | None:
-        """Make the reference's tag name the image; return the id of the image it named before, if another."""
+    def tag(
+        self, cursor: sqlite3.Cursor, reference: Reference, image: Digest, manifest: Digest | None = None
+    ) -> Digest | None:
+        """Make the reference's tag name the image; return the id of the image it named before, if another.
+
+        ``manifest`` is the one it came as under this name; None: the image's own.
+        """
         row = cursor.execute(
             "SELECT image FROM tags WHERE repository = ? AND tag = ?", (reference.repository, reference.tag)
         ).fetchone()
-        cursor.execute("INSERT OR REPLACE INTO tags VALUES (?, ?, ?)", (reference.repository, reference.tag, image))
+        cursor.execute(
+            "INSERT INTO tags SELECT ?, ?, id, coalesce(?, manifest), ? FROM images WHERE id = ? "
+            "ON CONFLICT (repository, tag) DO UPDATE SET image = excluded.image, manifest = excluded.manifest, "
+            "tagged = CASE WHEN image = excluded.image THEN tagged ELSE excluded.tagged END",
+            (reference.repository, reference.tag, manifest, time.time(), image),
+        )
         return Digest(row[0]) if row and row[0] != image else None
 
     def note_digest(self, cursor: sqlite3.Cursor, repository: str, digest: Digest, image: Digest) -> None:
@@ -134,6 +145,25 @@ class Images:
             )
         return Digest(str(row[0])) if row else None
 
+    def manifest_of(self, reference: Reference) -> Digest | None:
+        """Return the manifest that a parsed reference's image came as under this name, or None when it names none."""
+        if not reference.digest:
+            row = self._database.one(
+                "SELECT manifest FROM tags WHERE repository = ? AND tag = ?", reference.repository, reference.version
+            )
+            return Digest(str(row[0])) if row else None
+        image = self.resolve(reference)
+        return self.get(image).manifest if image else None
+
+    def tagged(self, image: Digest) -> float:
+        """Return when the image was last given a name here, in seconds since the epoch; 0: it has none."""
+        row = self._database.one("SELECT max(tagged) FROM tags WHERE image = ?", image)
+        return _number(row[0]) if row and row[0] is not None else 0.0
+
+    def children(self, image: Digest) -> list[Image]:
+        """Return the images that were committed from an image."""
+        return list(self._select("WHERE parent = ?", image))
+
     def _by_id(self, text: str) -> list[Image]:
         prefix = text.removeprefix("sha256:")
         if not prefix or len(prefix) > 64 or not _HEX.issuperset(prefix):
@@ -141,13 +171,14 @@ class Images:
         return list(self._select("WHERE id GLOB ? LIMIT 2", f"sha256:{prefix}*"))
 
     def _select(self, clause: str, *values: object) -> Iterator[Image]:
-        rows = self._database.all(f"SELECT id, manifest, created, size, stored FROM images {clause}", *values)
+        rows = self._database.all(f"SELECT id, manifest, created, size, stored, parent FROM images {clause}", *values)
         tags, digests = self._names("tags", "tag", ":"), self._names("digests", "digest", "@")
         for row in rows:
             key = str(row[0])
             yield Image(
                 id=Digest(key), manifest=Digest(str(row[1])), created=_number(row[2]), size=int(_number(row[3])),
-                stored=_number(row[4]), tags=tuple(tags.get(key, ())), digests=tuple(digests.get(key, ())),
+                stored=_number(row[4]), parent=Digest(str(row[5])) if row[5] else None,
+                tags=tuple(tags.get(key, ())), digests=tuple(digests.get(key, ())),
             )
 
     def _names(self, table: str, column: str, separator: str) -> dict[str, list[str]]:

@@ -74,6 +74,26 @@ def test_a_newer_layout_is_refused(tmp_path: Path) -> None:
     assert caught.value.hint == "upgrade Sampan"
 
 
+def test_an_older_layout_is_brought_up(tmp_path: Path) -> None:
+    Database(str(tmp_path / "db")).close()
+    connection = sqlite3.connect(tmp_path / "db")
+    connection.executescript("""
+        DROP TABLE tags; DROP TABLE images;
+        CREATE TABLE images (id TEXT PRIMARY KEY, manifest TEXT NOT NULL, created REAL NOT NULL, size INTEGER NOT NULL,
+            stored REAL NOT NULL);
+        CREATE TABLE tags (repository TEXT NOT NULL, tag TEXT NOT NULL, image TEXT NOT NULL REFERENCES images
+            ON DELETE CASCADE, PRIMARY KEY (repository, tag));
+        INSERT INTO images VALUES ('i', 'm', 1.0, 2, 3.0);
+        INSERT INTO tags VALUES ('r', 't', 'i');
+        PRAGMA user_version = 1;
+    """)
+    connection.close()
+    database = Database(str(tmp_path / "db"))
+    assert database.all("SELECT * FROM tags") == [("r", "t", "i", "m", 3.0)]
+    assert database.all("SELECT * FROM images") == [("i", "m", 1.0, 2, 3.0, None)]
+    database.close()
+
+
 def test_a_file_that_is_no_database_is_corrupt(tmp_path: Path) -> None:
     (tmp_path / "db").write_bytes(b"something else entirely " * 100)
     with pytest.raises(Corrupt, match="is damaged"):

@@ -98,3 +98,28 @@ def test_chains_come_lowest_first(store: Store) -> None:
     add(store, record, chains=letters)
     with store.database.transaction() as cursor:
         assert store.images.remove(cursor, record.id)[1] == [digest(letter) for letter in letters]
+
+
+def test_a_tag_remembers_as_what_and_when_its_image_came(store: Store) -> None:
+    record = image("one")
+    add(store, record, "a:1")
+    first, second = references.parse("a:1"), references.parse("a:2")
+    before = store.images.tagged(record.id)
+    assert store.images.manifest_of(first) == record.manifest and before > 0
+    with store.database.transaction() as cursor:
+        store.images.tag(cursor, first, record.id, digest("another manifest"))
+    assert store.images.manifest_of(first) == digest("another manifest")
+    assert store.images.tagged(record.id) == before
+    assert store.images.manifest_of(second) is None
+    with store.database.transaction() as cursor:
+        store.images.tag(cursor, second, record.id)
+    assert store.images.tagged(record.id) > before
+
+
+def test_an_image_knows_its_parent_and_its_children(store: Store) -> None:
+    below = image("below")
+    above = msgspec.structs.replace(image("above"), parent=below.id)
+    for record in (below, above):
+        add(store, record)
+    assert store.images.get(above.id).parent == below.id
+    assert [child.id for child in store.images.children(below.id)] == [above.id]
