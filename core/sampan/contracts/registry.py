@@ -15,47 +15,25 @@ every host but the one they are for. One that can be pushed to also implements P
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import IO, Protocol, runtime_checkable
 
-import msgspec
-
+from sampan.contracts.origin import Fetched, Origin
 from sampan.model.descriptor import Descriptor
 from sampan.model.digest import Digest
 
-
-class Fetched(msgspec.Struct, frozen=True):
-    """A document and what it is. ``descriptor.digest`` is computed from ``content``."""
-
-    descriptor: Descriptor
-    content: bytes
+__all__ = ["Fetched", "Pushes", "Registry"]
 
 
-class Registry(ABC):
+class Registry(Origin):
     """One repository at one registry. Methods may be called from several threads at once.
 
     All raise NotFound (no such repository, tag or blob), Denied (credentials missing or refused), Unavailable
     (unreachable, or failing after retries) and Corrupt (a reply that makes no sense).
     Opening sends nothing: the first failure is the first question's.
     """
-
-    @abstractmethod
-    def manifest(self, version: str) -> Fetched:
-        """Return the manifest or index that a tag or digest names, as it came.
-
-        Raises Unsupported for a document of a kind no longer supported, such as Docker's schema 1.
-        """
-
-    @abstractmethod
-    def blob(self, descriptor: Descriptor) -> AbstractContextManager[Iterator[bytes]]:
-        """Open a blob; inside the context, iterate over its bytes, once, in chunks of any size.
-
-        What can be known at once (no such blob, no access) is raised on entering. The chunks come to exactly
-        ``descriptor.size`` bytes, else Corrupt or Unavailable is raised while iterating.
-        """
 
     @abstractmethod
     def tags(self) -> Iterator[str]:

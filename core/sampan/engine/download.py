@@ -15,7 +15,7 @@ from sampan.model.digest import Digest, encoded
 from sampan.store import locks
 
 if TYPE_CHECKING:
-    from sampan.contracts.registry import Registry
+    from sampan.contracts.origin import Origin
     from sampan.store.store import Store
 
 _SECONDS_BETWEEN_REPORTS = 0.1
@@ -24,9 +24,9 @@ _SECONDS_BETWEEN_REPORTS = 0.1
 class Downloads:
     """The blobs of one image on their way. ``work`` is for several threads; each blob is fetched by one of them."""
 
-    def __init__(self, store: Store, registry: Registry, blobs: list[Descriptor], events: Events) -> None:
+    def __init__(self, store: Store, origin: Origin, blobs: list[Descriptor], events: Events) -> None:
         self._store = store
-        self._registry = registry
+        self._origin = origin
         self._events = events
         self._stopped = Flag()
         self.sources: dict[Digest, Source] = {blob.digest: Source() for blob in blobs}
@@ -65,7 +65,7 @@ class Downloads:
     def _download(self, blob: Descriptor, source: Source) -> None:
         name = encoded(blob.digest)[:12]
         done, told = 0, time.monotonic()
-        with self._store.blobs.receive(blob) as incoming, self._registry.blob(blob) as chunks:
+        with self._store.blobs.receive(blob) as incoming, self._origin.blob(blob) as chunks:
             source.begin(incoming.fileno())
             for chunk in chunks:
                 if self._stopped.is_set():

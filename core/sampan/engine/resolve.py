@@ -1,4 +1,4 @@
-"""Find out what a reference is at its registry: index, manifest and configuration, checked before they are believed."""
+"""Find out what a reference is at its origin: index, manifest and configuration, checked before they are believed."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ from sampan.model.digest import Digest
 from sampan.model.image import ImageConfig, Index, Manifest, decode
 
 if TYPE_CHECKING:
-    from sampan.contracts.registry import Fetched, Registry
+    from sampan.contracts.origin import Fetched, Origin
     from sampan.model.platform import Platform
-    from sampan.model.reference import Reference
 
 _CONFIGS = frozenset((types.OCI_CONFIG, types.DOCKER_CONFIG, "application/octet-stream", ""))
 _DEEPEST_INDEX = 4
@@ -37,17 +36,16 @@ class Resolved(msgspec.Struct, frozen=True):
     documents: tuple[bytes, ...]
 
 
-def resolve(registry: Registry, reference: Reference, wanted: Platform) -> Resolved:
-    """Follow a reference to the manifest for a platform.
+def resolve(origin: Origin, version: str, wanted: Platform, name: str) -> Resolved:
+    """Follow a tag or digest to the manifest for a platform; ``name`` is what messages call the image.
 
     Raises NotFound (no such image, or none for the platform), Unsupported (Docker's schema 1; not an image) and
-    Corrupt, besides what the registry raises.
+    Corrupt, besides what the origin raises.
     """
-    name = reference.familiar
-    fetched = registry.manifest(reference.version)
+    fetched = origin.manifest(version)
     digest = digests.of(fetched.content)
-    if reference.digest:
-        digest = reference.digest
+    if digests.is_digest(version):
+        digest = Digest(version)
         _check_digest(fetched.content, digest)
     found, documents = digest, [fetched.content]
     for _ in range(_DEEPEST_INDEX):
@@ -57,7 +55,7 @@ def resolve(registry: Registry, reference: Reference, wanted: Platform) -> Resol
             return Resolved(digest, found, document, tuple(documents))
         chosen = platforms.choose(document, wanted)
         found = _checked_digest(chosen.digest, name)
-        fetched = registry.manifest(found)
+        fetched = origin.manifest(found)
         _check_digest(fetched.content, found)
         documents.append(fetched.content)
     raise Corrupt(f"{name} is an index of indexes of indexes")

@@ -10,7 +10,6 @@ from sampan.contracts.registry import Fetched, Registry
 from sampan.engine.resolve import configuration, resolve
 from sampan.errors import Corrupt, NotFound, SampanError, Unsupported
 from sampan.model import platform as platforms
-from sampan.model import reference as references
 from sampan.model.descriptor import (
     DOCKER_LIST,
     DOCKER_MANIFEST,
@@ -59,7 +58,7 @@ def manifest(**members: object) -> bytes:
 
 @pytest.mark.parametrize("kind", [OCI_MANIFEST, DOCKER_MANIFEST, "application/json"])
 def test_a_manifest(kind: str) -> None:
-    resolved = resolve(Documents(t=(kind, manifest())), references.parse("x:t"), AMD64)
+    resolved = resolve(Documents(t=(kind, manifest())), "t", AMD64, "x:t")
     assert resolved.digest == resolved.manifest_digest == of(manifest())
     assert resolved.documents == (manifest(),)
 
@@ -68,7 +67,7 @@ def test_a_manifest(kind: str) -> None:
 def test_an_index(kind: str) -> None:
     entry = descriptor(of(manifest()), OCI_MANIFEST, 1, platform={"os": "linux", "architecture": "amd64"})
     index = document(manifests=[entry], mediaType=kind)
-    resolved = resolve(Documents(t=(kind, index), m=(OCI_MANIFEST, manifest())), references.parse("x:t"), AMD64)
+    resolved = resolve(Documents(t=(kind, index), m=(OCI_MANIFEST, manifest())), "t", AMD64, "x:t")
     assert (resolved.digest, resolved.manifest_digest) == (of(index), of(manifest()))
     assert resolved.documents == (index, manifest())
 
@@ -77,7 +76,7 @@ def test_an_index_in_an_index() -> None:
     inner = document(manifests=[descriptor(of(manifest()), OCI_MANIFEST)])
     outer = document(manifests=[descriptor(of(inner), OCI_INDEX)])
     registry = Documents(t=(OCI_INDEX, outer), i=(OCI_INDEX, inner), m=(OCI_MANIFEST, manifest()))
-    assert resolve(registry, references.parse("x:t"), AMD64).manifest_digest == of(manifest())
+    assert resolve(registry, "t", AMD64, "x:t").manifest_digest == of(manifest())
 
 
 @pytest.mark.parametrize(
@@ -103,7 +102,7 @@ def test_an_index_in_an_index() -> None:
 )
 def test_what_is_not_right(kind: str, content: bytes, error: type[SampanError], message: str) -> None:
     with pytest.raises(error, match=message):
-        resolve(Documents(t=(kind, content)), references.parse("x:t"), AMD64)
+        resolve(Documents(t=(kind, content)), "t", AMD64, "x:t")
 
 
 def test_a_document_other_than_its_digest_says() -> None:
@@ -112,7 +111,7 @@ def test_a_document_other_than_its_digest_says() -> None:
             return super().manifest("t")
 
     with pytest.raises(Corrupt, match=f"manifest verification failed for digest {SOME}"):
-        resolve(Lying(t=(OCI_MANIFEST, manifest())), references.parse(f"x@{SOME}"), AMD64)
+        resolve(Lying(t=(OCI_MANIFEST, manifest())), SOME, AMD64, "x")
 
 
 def test_an_index_that_leads_in_circles() -> None:
@@ -128,12 +127,12 @@ def test_an_index_that_leads_in_circles() -> None:
             return Fetched(Descriptor(OCI_INDEX, of(contents[-1]), 1), contents[-1])
 
     with pytest.raises(Corrupt, match="index of indexes"):
-        resolve(Endless(), references.parse("x:t"), AMD64)
+        resolve(Endless(), "t", AMD64, "x:t")
 
 
 def test_a_configuration_must_fit_the_manifest() -> None:
     resolved = resolve(
-        Documents(t=(OCI_MANIFEST, manifest(layers=[descriptor()]))), references.parse("x:t"), AMD64
+        Documents(t=(OCI_MANIFEST, manifest(layers=[descriptor()]))), "t", AMD64, "x:t"
     ).manifest
     good = json.dumps({"rootfs": {"type": "layers", "diff_ids": [SOME]}}).encode()
     assert configuration(good, resolved, "x").rootfs.diff_ids == (SOME,)
