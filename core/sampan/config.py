@@ -41,6 +41,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log_driver: str = "json-file"
     registry: str = "distribution"
     rootfs_format: str = "rootfs-tar"
+    image_format: str = "docker-archive"
     detach_keys: str = "ctrl-p,ctrl-q"
     standby: int = 60
     pins: dict[str, str] = {}

@@ -10,7 +10,7 @@ import pluggy
 import pytest
 
 from sampan.config import RegistryHost
-from sampan.contracts.format import RootfsFormat
+from sampan.contracts.format import Format
 from sampan.contracts.log import LogDriver
 from sampan.contracts.network import NetworkDriver
 from sampan.contracts.plugin import PluginInfo
@@ -96,7 +96,7 @@ def example_of(hook, number=0):
             {"name": "x", "repository": "h/r", "host": RegistryHost(), "options": {}},
             Registry,
         ),
-        ("sampan_open_format", {"name": "x", "options": {}}, RootfsFormat),
+        ("sampan_open_format", {"name": "x", "options": {}}, Format),
         ("sampan_open_runtime", {"name": "x", "run_root": "ROOT", "options": {}}, Runtime),
         ("sampan_open_logs", {"name": "x", "options": {}}, LogDriver),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, BinaryIO
 
+from sampan.engine import formats
 from sampan.errors import Conflict
 from sampan.model.container import Status
 from sampan.store import owner
@@ -24,7 +25,7 @@ def export(engine: Engine, text: str, out: BinaryIO) -> None:
     container = engine.container(text)
     if container.status not in _SETTLED:
         raise Conflict(f"container {container.name} is {container.status}")
-    archive = engine.plugins.open_format(engine.settings.rootfs_format)
+    archive = formats.rootfs(engine, engine.settings.rootfs_format)
     if container.alive:
         # The monitor has the root file system mounted, alone; the container's own mounts are made elsewhere. A second
         # mount of the same writable layer would be undefined behaviour with overlayfs.

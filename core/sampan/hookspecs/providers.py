@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import click
 
     from sampan.config import RegistryHost
-    from sampan.contracts.format import RootfsFormat
+    from sampan.contracts.format import Format
     from sampan.contracts.log import LogDriver
     from sampan.contracts.network import NetworkDriver
     from sampan.contracts.plugin import PluginInfo
@@ -55,8 +55,8 @@ def sampan_open_registry(
 
 
 @hookspec(firstresult=True)
-def sampan_open_format(name: str, options: Mapping[str, Any]) -> RootfsFormat | None:
-    """Open the snapshot format."""
+def sampan_open_format(name: str, options: Mapping[str, Any]) -> Format | None:
+    """Open the snapshot format: of root file systems, of images, or of both."""
 
 
 @hookspec(firstresult=True)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pluggy
 
     from sampan.config import RegistryHost, Settings
-    from sampan.contracts.format import RootfsFormat
+    from sampan.contracts.format import Format
     from sampan.contracts.log import LogDriver
     from sampan.contracts.network import NetworkDriver
     from sampan.contracts.plugin import PluginInfo
@@ -146,7 +146,7 @@ class Plugins:
         arguments = {"repository": repository, "host": host}
         return self._open("registries", name, arguments)  # type: ignore[no-any-return]  # checked
 
-    def open_format(self, name: str) -> RootfsFormat:
+    def open_format(self, name: str) -> Format:
         """Open a snapshot format."""
         return self._open("formats", name, {})  # type: ignore[no-any-return]  # checked
 

@@ -31,7 +31,7 @@ SLOTS = {
         Slot("registries", "registry client", "sampan_open_registry", "sampan.contracts.registry:Registry"),
         Slot("storage", "storage driver", "sampan_open_storage", "sampan.contracts.storage:StorageDriver"),
         Slot("network", "network driver", "sampan_open_network", "sampan.contracts.network:NetworkDriver"),
-        Slot("formats", "snapshot format", "sampan_open_format", "sampan.contracts.format:RootfsFormat"),
+        Slot("formats", "snapshot format", "sampan_open_format", "sampan.contracts.format:Format"),
         Slot("runtimes", "runtime", "sampan_open_runtime", "sampan.contracts.runtime:Runtime"),
         Slot("logs", "log driver", "sampan_open_logs", "sampan.contracts.log:LogDriver"),
         Slot("extensions", "extension"),

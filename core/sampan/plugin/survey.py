@@ -76,7 +76,7 @@ def _selected(settings: Settings, claim: Claim) -> bool:
         "storage": settings.storage,
         "network": (settings.network,),
         "registries": (settings.registry,),
-        "formats": (settings.rootfs_format,),
+        "formats": (settings.rootfs_format, settings.image_format),
         "runtimes": (settings.runtime,),
         "logs": (settings.log_driver,),
     }

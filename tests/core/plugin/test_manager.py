@@ -7,7 +7,7 @@ import click
 import pytest
 
 from sampan.config import RegistryHost, Settings
-from sampan.contracts.format import RootfsFormat
+from sampan.contracts.format import Format
 from sampan.contracts.log import LogDriver
 from sampan.contracts.network import NetworkDriver
 from sampan.contracts.registry import Registry
@@ -18,7 +18,7 @@ from sampan.plugin.manager import Plugins
 CONTRACTS = {
     "open_network": ("network", NetworkDriver, ("/root", "/run")),
     "open_registry": ("registries", Registry, ("host/repository", RegistryHost())),
-    "open_format": ("formats", RootfsFormat, ()),
+    "open_format": ("formats", Format, ()),
     "open_runtime": ("runtimes", Runtime, ("/run",)),
     "open_logs": ("logs", LogDriver, ()),
 }
