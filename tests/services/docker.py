@@ -23,7 +23,7 @@ _CLIENT = "/usr/bin/docker"  # the engine's sibling, whatever else is on the PAT
 
 @dataclass(frozen=True)
 class Docker:
-    """A running engine. Containers have no network; registries on the loopback are reached without TLS."""
+    """A running engine. Containers reach nothing; registries on the loopback are reached without TLS."""
 
     directory: Path
 
@@ -68,6 +68,7 @@ def running_docker() -> Iterator[Docker]:
     """Run an engine until the context ends. Its mounts are its alone, and it does not outlive this process."""
     directory = Path(tempfile.mkdtemp(prefix="sd", dir="/tmp"))  # short, for the path of a socket
     docker = Docker(directory)
+    _add_bridge(directory.name)
     configuration = directory / "daemon.json"
     configuration.write_text(json.dumps(_configuration(docker)))
     log = directory / "log"
@@ -93,10 +94,17 @@ def _configuration(docker: Docker) -> dict[str, object]:
         "hosts": [f"unix://{docker.socket}"],
         "data-root": str(directory / "data"), "exec-root": str(directory / "exec"),
         "pidfile": str(directory / "pid"), "deprecated-key-path": str(directory / "key.json"),
-        "bridge": "none", "iptables": False, "ip-forward": False, "ip-masq": False, "userland-proxy": False,
+        # Told to have no bridge, it would delete the machine's docker0, which is another engine's.
+        "bridge": directory.name, "iptables": False, "ip-forward": False, "ip-masq": False, "userland-proxy": False,
         "storage-driver": "overlay2", "exec-opts": ["native.cgroupdriver=cgroupfs"],
         "cgroup-parent": f"/{directory.name}", "shutdown-timeout": 1, "log-level": "warn",
     }  # fmt: skip
+
+
+def _add_bridge(name: str) -> None:
+    address = f"10.198.{int.from_bytes(os.urandom(1), 'big')}.1/24"
+    for words in (["link", "add", name, "type", "bridge"], ["address", "add", address, "dev", name]):
+        subprocess.run(["ip", *words], check=True)
 
 
 def _await_answer(docker: Docker, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -131,4 +139,5 @@ def _clean_up(directory: Path) -> None:
             continue  # it ended
     for group in glob.glob(f"/sys/fs/cgroup/{directory.name}") + glob.glob(f"/sys/fs/cgroup/*/{directory.name}"):
         os.rmdir(group)
+    subprocess.run(["ip", "link", "delete", directory.name], check=True)
     shutil.rmtree(directory)
