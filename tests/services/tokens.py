@@ -31,6 +31,8 @@ def make_certificate(directory: Path, *names: str) -> tuple[Path, Path]:
 class TokenServer:
     """A token server for one user. ``anonymous_pull`` grants pulling to everybody; ``life`` is in seconds.
 
+    With ``lasting`` it hands its identity token to those who ask for one.
+
     ``log`` holds, for each request, its method, its parameters and its Authorization header.
     """
 
@@ -38,6 +40,7 @@ class TokenServer:
         self.key, self.certificate = make_certificate(directory)
         self.user, self.password, self.identity = user, password, "the-identity-token"
         self.anonymous_pull = True
+        self.lasting = False
         self.life = 300
         self.log: list[tuple[str, dict[str, list[str]], str]] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -100,7 +103,9 @@ def _handler(server: TokenServer) -> type[BaseHTTPRequestHandler]:
                 self._answer(401, {"errors": [{"code": "UNAUTHORIZED", "message": "incorrect"}]})
             else:
                 token = server.grant(query.get("scope", []), bool(header))
-                self._answer(200, {"token": token, "expires_in": server.life})
+                lasting = server.lasting and header and query.get("offline_token") == ["true"]
+                refresh = {"refresh_token": server.identity} if lasting else {}
+                self._answer(200, {"token": token, "expires_in": server.life, **refresh})
 
         def do_POST(self) -> None:
             form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())

@@ -8,7 +8,7 @@ import struct
 import sys
 import termios
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from sampan.errors import InvalidInput
 
@@ -77,6 +77,28 @@ def raw(descriptor: int = 0) -> Iterator[None]:
     finally:
         # At once, not after what is still to be printed: a stopped terminal would never take that.
         termios.tcsetattr(descriptor, termios.TCSANOW, before)
+
+
+def ask(question: str, *, hidden: bool = False) -> str:
+    """Ask whoever is at the terminal; return the line, stripped. A ``hidden`` answer is not shown as it is typed."""
+    sys.stdout.write(question)
+    sys.stdout.flush()
+    with _hidden() if hidden else nullcontext(), open(0, errors="surrogateescape", closefd=False) as lines:
+        return lines.readline().strip()
+
+
+@contextmanager
+def _hidden() -> Iterator[None]:
+    before = termios.tcgetattr(0)
+    silent = termios.tcgetattr(0)
+    silent[3] &= ~termios.ECHO
+    try:
+        termios.tcsetattr(0, termios.TCSADRAIN, silent)
+        yield
+    finally:
+        termios.tcsetattr(0, termios.TCSADRAIN, before)
+        sys.stdout.write("\n")
+        sys.stdout.flush()
 
 
 def parse_detach_keys(text: str) -> bytes:

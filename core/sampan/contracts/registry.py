@@ -11,6 +11,12 @@ The engine opens a registry for one repository, asks what a tag or digest is, an
 The engine checks every digest and size itself while it streams; a driver may, but need not. The driver
 retries what is worth retrying, resumes a broken download where it stopped, and keeps credentials from
 every host but the one they are for. One that can be pushed to also implements Pushes.
+
+Credentials are the driver's affair as well: it keeps them, and finds them again when a registry asks. A driver
+that can be told them implements Authenticates and is then opened for the host alone::
+
+    with plugins.open_registry(..., "registry.example:5000", ...) as registry:
+        registry.login("alice", "secret")                  # kept, once the registry has accepted them
 """
 
 from __future__ import annotations
@@ -20,11 +26,13 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import IO, Protocol, runtime_checkable
 
+import msgspec
+
 from sampan.contracts.origin import Fetched, Origin
 from sampan.model.descriptor import Descriptor
 from sampan.model.digest import Digest
 
-__all__ = ["Fetched", "Pushes", "Registry"]
+__all__ = ["Account", "Authenticates", "Fetched", "Pushes", "Registry"]
 
 
 class Registry(Origin):
@@ -67,3 +75,32 @@ class Pushes(Protocol):
 
     def put_manifest(self, version: str, content: bytes, media_type: str) -> None:
         """Store a manifest or index, as it is, under a tag or under its digest."""
+
+
+class Account(msgspec.Struct, frozen=True):
+    """What is kept for a host: under which name, whether there is anything, and whose, where that is known."""
+
+    name: str
+    kept: bool
+    user: str = ""
+
+
+@runtime_checkable
+class Authenticates(Protocol):
+    """A registry that one can log in to. Opened for a host alone, ``host[:port]`` without a path."""
+
+    def account(self) -> Account:
+        """Tell what is kept for the host, without asking the registry."""
+
+    def login(self, user: str, password: str) -> str:
+        """Ask the registry whether it accepts these, then keep them in place of what was kept.
+
+        Returns where they lie unencrypted, for a warning; empty where nobody else can read them. On any failure what
+        was kept stays. Raises Denied when they are refused.
+        """
+
+    def verify(self) -> None:
+        """Ask the registry whether it accepts what is kept. Raises Denied when it does not, or nothing is."""
+
+    def logout(self) -> bool:
+        """Forget what is kept; False when nothing was. The registry is not asked."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from sampan.contracts.log import Entry
     from sampan.contracts.network import NetworkDriver
+    from sampan.contracts.registry import Account, Registry
     from sampan.contracts.runtime import Runtime, Stdio
     from sampan.contracts.storage import StorageDriver
     from sampan.engine.attach import Attachment
@@ -108,6 +109,13 @@ class Engine:
             self._runtimes[name] = self.plugins.open_runtime(name, self.layout.runtime(name))
         return self._runtimes[name]
 
+    def registry(self, repository: str) -> Registry:
+        """Open a repository, ``host[:port]/path``, or a host alone to log in to; the caller closes it."""
+        from sampan.config import RegistryHost
+
+        host = self.settings.registries.get(repository.partition("/")[0], RegistryHost())
+        return self.plugins.open_registry(self.settings.registry, repository, host)
+
     def disown(self) -> None:
         """Forget what a fork must not share (the database, open drivers); they are opened anew when next used."""
         self._store = None
@@ -176,6 +184,29 @@ class Engine:
         from sampan.engine import export
 
         export.export(self, container, out)
+
+    # -- registries -------------------------------------------------------------------------------
+
+    def account(self, server: str = "") -> Account:
+        """Tell what credentials are kept for a registry, ``host[:port]``; empty: Docker Hub."""
+        from sampan.engine import login
+
+        return login.account(self, server)
+
+    def login(self, server: str = "", user: str = "", password: str = "") -> str:
+        """Keep credentials that the registry accepts; given none, check those kept. Raises Denied.
+
+        Returns the file that holds them unencrypted, if one does.
+        """
+        from sampan.engine import login
+
+        return login.login(self, server, user, password)
+
+    def logout(self, server: str = "") -> bool:
+        """Forget a registry's credentials; False when none are kept."""
+        from sampan.engine import login
+
+        return login.logout(self, server)
 
     # -- containers -------------------------------------------------------------------------------
 

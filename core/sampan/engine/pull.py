@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sampan.config import RegistryHost
 from sampan.engine import platforms, undo
 from sampan.engine.progress import Event, Report
 from sampan.model import reference as references
@@ -41,9 +40,7 @@ def pull(engine: Engine, text: str, *, platform: str, report: Report) -> Pulled:
     """
     reference = references.parse(text).with_default_tag()
     wanted = platforms.wanted(platform)
-    settings = engine.settings
-    host = settings.registries.get(reference.domain, RegistryHost())
-    with engine.plugins.open_registry(settings.registry, reference.repository, host) as registry:
+    with engine.registry(reference.repository) as registry:
         from sampan.engine.arrival import Arrival
         from sampan.engine.resolve import resolve
 

@@ -51,7 +51,7 @@ def sampan_open_network(
 def sampan_open_registry(
     name: str, repository: str, host: RegistryHost, options: Mapping[str, Any]
 ) -> Registry | None:
-    """Open one repository (``host[:port]/path``, canonical); ``host`` says how its registry is reached."""
+    """Open one repository (``host[:port]/path``, canonical), or a host alone; ``host`` says how it is reached."""
 
 
 @hookspec(firstresult=True)

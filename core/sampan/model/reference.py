@@ -11,6 +11,7 @@ from sampan.model import digest as digests
 from sampan.model.digest import Digest
 
 DEFAULT_DOMAIN = "docker.io"
+_INDEX = "index.docker.io"
 _OFFICIAL = "library/"
 _PATH = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
 _DOMAIN = re.compile(
@@ -93,6 +94,17 @@ def parse(text: str) -> Reference:
     return Reference(domain, path, tag, parsed_digest)
 
 
+def parse_host(text: str) -> str:
+    """Return the registry host (``host[:port]``) that an address means, as ``login`` takes it; empty: Docker Hub.
+
+    Scheme and path are dropped: ``https://registry.example/v2/``. Raises InvalidInput on what is no host.
+    """
+    host = text.removeprefix("https://").removeprefix("http://").partition("/")[0]
+    if text and not _DOMAIN.fullmatch(host):
+        raise InvalidInput(f"invalid registry host {text!r}", "write it as HOST or HOST:PORT")
+    return DEFAULT_DOMAIN if host in ("", _INDEX) else host
+
+
 def _split_tag(name: str) -> tuple[str, str | None]:
     head, colon, tail = name.rpartition(":")
     return (head, tail) if colon and "/" not in tail else (name, None)
@@ -104,7 +116,7 @@ def _split_domain(name: str) -> tuple[str, str]:
         domain, path = first, rest
     else:
         domain, path = DEFAULT_DOMAIN, name
-    if domain == "index.docker.io":
+    if domain == _INDEX:
         domain = DEFAULT_DOMAIN
     if domain == DEFAULT_DOMAIN and path and "/" not in path:
         path = _OFFICIAL + path

@@ -142,7 +142,7 @@ class Plugins:
         return self._open("network", name, arguments)  # type: ignore[no-any-return]  # checked
 
     def open_registry(self, name: str, repository: str, host: RegistryHost) -> Registry:
-        """Open one repository, ``host[:port]/path``, through a registry client."""
+        """Open one repository, ``host[:port]/path``, or a host alone, through a registry client."""
         arguments = {"repository": repository, "host": host}
         return self._open("registries", name, arguments)  # type: ignore[no-any-return]  # checked
 

@@ -1,14 +1,18 @@
-"""Check a registry client against the contract: derive from RegistrySuite and give it a ``subject``."""
+"""Check a registry client against the contract: derive from the suites that concern it, and give each a ``subject``.
+
+RegistrySuite is for every client, LoginSuite for those that keep credentials.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import msgspec
 import pytest
 
-from sampan.contracts.registry import Registry
+from sampan.contracts.registry import Account, Authenticates, Registry
 from sampan.errors import Denied, NotFound, SampanError
 from sampan.model import digest as digests
 from sampan.model.descriptor import INDEXES, MANIFESTS, Descriptor
@@ -116,6 +120,77 @@ class RegistrySuite:
         registry = subject.open()
         registry.close()
         registry.close()
+
+
+class LoginSubject(msgspec.Struct, frozen=True):
+    """What LoginSuite works on.
+
+    ``open`` opens a host for which nothing is kept, anew each time; ``user`` and ``password`` are what it accepts.
+    """
+
+    open: Callable[[], Registry]
+    user: str
+    password: str
+
+
+class LoginSuite:
+    """The contract of ``Authenticates``, for a driver that keeps credentials."""
+
+    @pytest.fixture
+    def subject(self) -> LoginSubject:
+        """Return what to work on; derived classes provide it."""
+        raise NotImplementedError("provide a fixture 'subject'")
+
+    def test_nothing_is_kept_at_first(self, subject: LoginSubject) -> None:
+        """There is an account with a name and nothing kept; nothing can be verified, or forgotten."""
+        with _authenticating(subject) as registry:
+            account = registry.account()
+            assert account == Account(account.name, kept=False)
+            assert account.name
+            with pytest.raises(Denied):
+                registry.verify()
+            assert registry.logout() is False
+
+    def test_what_is_accepted_is_kept(self, subject: LoginSubject) -> None:
+        """It is found again by the next one that opens the host, until it is forgotten."""
+        with _authenticating(subject) as registry:
+            name = registry.account().name
+            assert isinstance(registry.login(subject.user, subject.password), str)
+        with _authenticating(subject) as registry:
+            account = registry.account()
+            assert (account.name, account.kept) == (name, True)
+            assert account.user in (subject.user, "")
+            registry.verify()
+            assert registry.logout() is True
+        with _authenticating(subject) as registry:
+            assert not registry.account().kept
+
+    def test_what_is_refused_is_not_kept(self, subject: LoginSubject) -> None:
+        """Nothing is kept of it, and what was kept before stays."""
+        with _authenticating(subject) as registry:
+            with pytest.raises(Denied):
+                registry.login(subject.user, subject.password + "!")
+            assert not registry.account().kept
+            registry.login(subject.user, subject.password)
+            with pytest.raises(Denied):
+                registry.login(subject.user, subject.password + "!")
+        with _authenticating(subject) as registry:
+            registry.verify()
+
+    def test_login_twice(self, subject: LoginSubject) -> None:
+        """The later one replaces the earlier."""
+        with _authenticating(subject) as registry:
+            registry.login(subject.user, subject.password)
+            registry.login(subject.user, subject.password)
+            assert registry.logout() is True
+            assert registry.logout() is False
+
+
+@contextmanager
+def _authenticating(subject: LoginSubject) -> Iterator[Authenticates]:
+    with subject.open() as registry:
+        assert isinstance(registry, Authenticates), "it has not all methods of Authenticates"
+        yield registry
 
 
 def _blobs(registry: Registry, tag: str) -> list[Descriptor]:

@@ -51,3 +51,18 @@ def test_default_tag() -> None:
     assert references.parse("a:b").with_default_tag().tag == "b"
     assert references.parse(f"a@{DIGEST}").with_default_tag().tag is None
     assert references.parse(f"a:b@{DIGEST}").version == DIGEST
+
+
+@pytest.mark.parametrize(("text", "host"), [
+    ("", "docker.io"), ("docker.io", "docker.io"), ("https://index.docker.io/v1/", "docker.io"),
+    ("registry.example:5000", "registry.example:5000"), ("http://registry.example/v2/", "registry.example"),
+    ("localhost", "localhost"), ("[::1]:5000", "[::1]:5000"),
+])
+def test_host(text, host):
+    assert references.parse_host(text) == host
+
+
+@pytest.mark.parametrize("text", ["a b", "https://", "-x", "user@host"])
+def test_what_is_no_host(text):
+    with pytest.raises(InvalidInput):
+        references.parse_host(text)

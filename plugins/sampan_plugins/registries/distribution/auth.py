@@ -54,14 +54,18 @@ class Authorizer:
     """The authorization of one registry host, for all threads.
 
     ``guarded`` says that the host is reached by verified TLS only: then credentials go to a token server
-    only by TLS as well. ``find`` looks up the host's credentials, when first needed.
+    only by TLS as well. ``find`` looks up the host's credentials, when first needed. ``lasting`` asks the token
+    server for an identity token too, to be kept in their place.
     """
 
-    def __init__(self, host: str, guarded: bool, find: Callable[[], Found], send: Send) -> None:
+    def __init__(
+        self, host: str, guarded: bool, find: Callable[[], Found], send: Send, *, lasting: bool = False
+    ) -> None:
         self._host = host
         self._guarded = guarded
         self._find = find
         self._send = send
+        self._lasting = lasting
         self._found: Found | None = None
         self._held: dict[Scope | None, _Held] = {}
         self._refresh_token = ""
@@ -71,6 +75,11 @@ class Authorizer:
     def problem(self) -> str:
         """What kept credentials from being found, if anything did."""
         return self._found.problem if self._found else ""
+
+    @property
+    def identity_token(self) -> str:
+        """The identity token the token server handed out, if it did."""
+        return self._refresh_token
 
     def header(self, scope: Scope) -> str | None:
         """Return the Authorization header known to fit, or None."""
@@ -141,6 +150,8 @@ class Authorizer:
     def _get(self, realm: str, service: str, scopes: list[str], known: Credentials | None) -> Response:
         query = [("service", service)] if service else []
         query += [("scope", scope) for scope in scopes]
+        if self._lasting:
+            query += [("client_id", _CLIENT_ID), ("offline_token", "true")]
         headers = {}
         if known is not None:
             query.append(("account", known.username))

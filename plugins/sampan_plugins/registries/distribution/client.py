@@ -8,8 +8,8 @@ from typing import IO, TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from sampan.errors import SampanError, Unavailable
-from sampan_plugins.registries.distribution import credentials
 from sampan_plugins.registries.distribution.auth import Authorizer, Scope
+from sampan_plugins.registries.distribution.credentials import Credentials, Found, look_up
 from sampan_plugins.registries.distribution.endpoints import Base, Endpoint, origin
 from sampan_plugins.registries.distribution.failures import Interrupted, Unreachable
 from sampan_plugins.registries.distribution.retry import PASSING, Backoff, retry_after
@@ -22,9 +22,14 @@ if TYPE_CHECKING:
 
 
 class Client:
-    """One registry host. ``endpoint`` says how it is reached. Safe to use from several threads."""
+    """One registry host. ``endpoint`` says how it is reached. Safe to use from several threads.
 
-    def __init__(self, endpoint: Endpoint, transport: Transport, options: Options) -> None:
+    ``given`` are credentials to log in by, instead of those that are kept.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, transport: Transport, options: Options, given: Credentials | None = None
+    ) -> None:
         self.endpoint = endpoint
         self._transport = transport
         self._options = options
@@ -33,8 +38,9 @@ class Client:
         self.authorizer = Authorizer(
             endpoint.host,
             endpoint.guarded,
-            lambda: credentials.look_up(endpoint.host, options.docker_config, options.helper_timeout),
+            lambda: Found(given) if given else look_up(endpoint.host, options.docker_config, options.helper_timeout),
             self._ask_token_server,
+            lasting=given is not None,
         )
 
     def request(

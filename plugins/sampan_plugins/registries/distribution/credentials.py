@@ -1,4 +1,4 @@
-"""Look up credentials where ``docker login`` keeps them: config.json and credential helpers.
+"""Keep credentials where Docker keeps them: config.json and credential helpers.
 
 A registry's key is its host with port; Docker Hub's is ``https://index.docker.io/v1/``. A helper named for the host
 (``credHelpers``) outranks the general one (``credsStore``), which outranks ``auths``.
@@ -6,14 +6,14 @@ A registry's key is its host with port; Docker Hub's is ``https://index.docker.i
 
 from __future__ import annotations
 
-import os
-
 import msgspec
 
 from sampan.errors import InvalidInput
+from sampan_plugins.registries.distribution import config_json
+from sampan_plugins.registries.distribution.config_json import Config
+from sampan_plugins.registries.distribution.helpers import TOKEN_USER, Entry, Helper, HelperFailure, default
 
 HUB_KEY = "https://index.docker.io/v1/"
-_TOKEN_USER = "<token>"  # what helpers put for the user name when the secret is an identity token
 
 
 class Credentials(msgspec.Struct, frozen=True):
@@ -29,9 +29,19 @@ class Credentials(msgspec.Struct, frozen=True):
     @property
     def basic(self) -> str:
         """The value of a Basic Authorization header (RFC 7617)."""
+        return "Basic " + self._encoded(self.password)
+
+    @property
+    def entry(self) -> dict[str, str]:
+        """What config.json holds of them."""
+        if self.identity_token:
+            return {"auth": self._encoded(""), "identitytoken": self.identity_token}
+        return {"auth": self._encoded(self.password)}
+
+    def _encoded(self, password: str) -> str:
         import base64
 
-        return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
+        return base64.b64encode(f"{self.username}:{password}".encode()).decode()
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -39,24 +49,6 @@ class Found(msgspec.Struct, frozen=True):
 
     credentials: Credentials | None = None
     problem: str = ""
-
-
-class _Entry(msgspec.Struct, frozen=True):
-    auth: str = ""
-    username: str = ""
-    password: str = ""
-    identitytoken: str = ""
-
-
-class _Config(msgspec.Struct, frozen=True, rename={"creds_store": "credsStore", "cred_helpers": "credHelpers"}):
-    auths: dict[str, _Entry] = {}
-    creds_store: str = ""
-    cred_helpers: dict[str, str] = {}
-
-
-class _Answer(msgspec.Struct, frozen=True, rename="pascal"):
-    username: str = ""
-    secret: str = ""
 
 
 def key_of(host: str) -> str:
@@ -70,33 +62,66 @@ def look_up(host: str, directory: str = "", helper_timeout: float = 10.0) -> Fou
     A helper that is missing, fails or takes too long is a Found with ``problem``: an anonymous request may do.
     Raises InvalidInput when config.json cannot be read or is not valid.
     """
-    directory = directory or os.environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker")
-    config = _load(os.path.join(directory, "config.json"))
-    key = key_of(host)
-    helper = config.cred_helpers.get(key) or config.cred_helpers.get(host) or config.creds_store
-    found = _ask(helper, key, helper_timeout) if helper else Found()
-    if found.credentials is None and (entry := _entry(config, key)):
+    config = config_json.load(config_json.path(directory))
+    found = _ask(Helper(name, helper_timeout), host) if (name := _helper(config, host)) else Found()
+    if found.credentials is None and (entry := _entry(config, host)):
         return Found(_decode(entry, host), found.problem)
     return found
 
 
-def _load(path: str) -> _Config:
-    try:
-        with open(path, "rb") as file:
-            return msgspec.json.decode(file.read(), type=_Config)
-    except FileNotFoundError:
-        return _Config()
-    except OSError as error:
-        raise InvalidInput(f"cannot read {path}: {error.strerror}") from error
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"{path} is not valid: {error}") from error
+def keep(host: str, known: Credentials, directory: str = "", helper_timeout: float = 10.0) -> str:
+    """Keep credentials for a host; return the file in which they lie unencrypted, empty where a helper has them.
+
+    Raises InvalidInput when config.json makes no sense, SampanError when it or the helper cannot take them.
+    """
+    where = config_json.path(directory)
+    with config_json.edited(where) as (config, document):
+        name = _helper(config, host)
+        if not (name or config.auths or config.cred_helpers) and (name := default()):
+            document["credsStore"] = name
+        if name:
+            secret = (TOKEN_USER, known.identity_token) if known.identity_token else (known.username, known.password)
+            Helper(name, helper_timeout).store(Entry(*secret, key_of(host)))
+        # An empty entry tells other programs that the helper has something for this host.
+        document.setdefault("auths", {})[key_of(host)] = {} if name else known.entry
+    return "" if name else where
 
 
-def _entry(config: _Config, key: str) -> _Entry | None:
-    if exact := config.auths.get(key):
-        return exact
-    wanted = _host_part(key)
-    return next((entry for name, entry in config.auths.items() if _host_part(name) == wanted), None)
+def forget(host: str, directory: str = "", helper_timeout: float = 10.0) -> bool:
+    """Drop the credentials kept for a host; False when there are none.
+
+    Raises InvalidInput when config.json makes no sense, SampanError when it or the helper cannot let go of them.
+    """
+    with config_json.edited(config_json.path(directory)) as (config, document):
+        names = _names(config, host)
+        if helper := _helper(config, host):
+            names += _erase(Helper(helper, helper_timeout), [key_of(host), *names])
+        for name in names:
+            document["auths"].pop(name, None)
+    return bool(names)
+
+
+def _erase(helper: Helper, keys: list[str]) -> list[str]:
+    """Erase what is there under these keys; return them."""
+    held = [key for key in dict.fromkeys(keys) if helper.get(key) is not None]
+    for key in held:
+        helper.erase(key)
+    return held
+
+
+def _helper(config: Config, host: str) -> str:
+    return config.cred_helpers.get(key_of(host)) or config.cred_helpers.get(host) or config.creds_store
+
+
+def _names(config: Config, host: str) -> list[str]:
+    """Return the names a host has in ``auths``, the one it should have first."""
+    wanted = _host_part(key_of(host))
+    names = [name for name in config.auths if _host_part(name) == wanted]
+    return sorted(names, key=lambda name: name != key_of(host))
+
+
+def _entry(config: Config, host: str) -> config_json.Entry | None:
+    return next((config.auths[name] for name in _names(config, host)), None)
 
 
 def _host_part(key: str) -> str:
@@ -104,7 +129,7 @@ def _host_part(key: str) -> str:
     return key.removeprefix("https://").removeprefix("http://").partition("/")[0]
 
 
-def _decode(entry: _Entry, host: str) -> Credentials | None:
+def _decode(entry: config_json.Entry, host: str) -> Credentials | None:
     import base64
     import binascii
 
@@ -121,29 +146,13 @@ def _decode(entry: _Entry, host: str) -> Credentials | None:
     return Credentials(username, password, entry.identitytoken)
 
 
-def _ask(helper: str, key: str, timeout: float) -> Found:
-    """Run ``docker-credential-HELPER get`` (the docker-credential-helpers protocol)."""
-    import subprocess
-
-    program = f"docker-credential-{helper}"
-    if "/" in helper:
-        return Found(problem=f"credential helper {helper!r} is not a plain name")
+def _ask(helper: Helper, host: str) -> Found:
     try:
-        done = subprocess.run([program, "get"], input=key.encode(), capture_output=True, timeout=timeout)
-    except FileNotFoundError:
-        return Found(problem=f"credential helper {program} is not installed")
-    except subprocess.TimeoutExpired:
-        return Found(problem=f"credential helper {program} did not answer within {timeout:g} s")
-    except OSError as error:
-        return Found(problem=f"credential helper {program} cannot be run: {error.strerror}")
-    if done.returncode:
-        words = " ".join((done.stdout or done.stderr).decode("utf-8", "replace").split())[:200]
-        missing = "credentials not found" in words  # the protocol's way to say that it has none
-        return Found(problem="" if missing else f"credential helper {program} failed: {words}")
-    try:
-        answer = msgspec.json.decode(done.stdout, type=_Answer)
-    except msgspec.MsgspecError:
-        return Found(problem=f"credential helper {program} gave an answer that is not valid")
-    if answer.username == _TOKEN_USER:
+        answer = helper.get(key_of(host))
+    except HelperFailure as failure:
+        return Found(problem=failure.message)
+    if answer is None or not answer.username:
+        return Found()
+    if answer.username == TOKEN_USER:
         return Found(Credentials(identity_token=answer.secret))
-    return Found(Credentials(answer.username, answer.secret) if answer.username else None)
+    return Found(Credentials(answer.username, answer.secret))

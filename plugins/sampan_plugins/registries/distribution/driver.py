@@ -1,7 +1,7 @@
 """Fetch from and push to a repository of an OCI distribution or Docker v2 registry.
 
 Mirrors are asked first, in order, and any failure of one leads to the next; the host itself has the last word.
-Implements the OCI distribution-spec v1.1: pull, content discovery of tags, push.
+Implements the OCI distribution-spec v1.1: pull, content discovery of tags, push; and logging in, as Docker does.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from sampan.contracts.registry import Fetched, Registry
+from sampan.contracts.registry import Account, Fetched, Registry
 from sampan.errors import Corrupt, NotFound, SampanError
 from sampan.model.descriptor import Descriptor
 from sampan.model.digest import Digest, is_digest
 from sampan.model.reference import familiar
 from sampan_plugins.registries.distribution import manifests
+from sampan_plugins.registries.distribution.account import Accounts
 from sampan_plugins.registries.distribution.auth import Scope
 from sampan_plugins.registries.distribution.client import Client
 from sampan_plugins.registries.distribution.download import Download, Source
@@ -43,7 +44,10 @@ class _TagPage(msgspec.Struct, frozen=True):
 
 
 class DistributionRegistry(Registry):
-    """One repository (``host[:port]/path``). Nothing is sent, and requests is not loaded, before the first question."""
+    """One repository (``host[:port]/path``), or a host alone to log in to.
+
+    Nothing is sent, and requests is not loaded, before the first question.
+    """
 
     def __init__(self, repository: str, insecure: bool, mirrors: Sequence[str], options: Options) -> None:
         self._repository = repository
@@ -55,6 +59,7 @@ class DistributionRegistry(Registry):
             Client(endpoint, self._transport, hasty if endpoint.mirror else options)
             for endpoint in endpoints(self._host, insecure, mirrors)
         ]
+        self._accounts = Accounts(self._clients[-1].endpoint, self._transport, options)
         self._uploader = Uploader(self._clients[-1], self._path, lambda reply, what: self._refusal(
             reply, self._clients[-1], f"{what} in {repository}", "blob unknown"))
 
@@ -109,6 +114,22 @@ class DistributionRegistry(Registry):
     def put_manifest(self, version: str, content: bytes, media_type: str) -> None:
         """Store a manifest or index under a tag or its digest."""
         self._uploader.put_manifest(version, content, media_type)
+
+    def account(self) -> Account:
+        """Tell whose credentials are kept for the host, and under which name."""
+        return self._accounts.account()
+
+    def login(self, user: str, password: str) -> str:
+        """Keep credentials for the host, once it has accepted them; return the file they lie in unencrypted."""
+        return self._accounts.login(user, password)
+
+    def verify(self) -> None:
+        """Have the host accept the credentials kept for it."""
+        self._accounts.verify()
+
+    def logout(self) -> bool:
+        """Forget the host's credentials; False when none are kept."""
+        return self._accounts.logout()
 
     def close(self) -> None:
         """Close the pooled connections."""

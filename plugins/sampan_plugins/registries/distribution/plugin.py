@@ -22,7 +22,7 @@ def sampan_plugin_info(slot: str, name: str) -> PluginInfo:
     return PluginInfo(
         summary="OCI distribution v1.1 and Docker registry v2, over HTTP",
         options=OPTIONS,
-        capabilities={"pull": "yes", "push": "yes", "auth": "anonymous, Basic, Bearer", "resume": "yes"},
+        capabilities={"pull": "yes", "push": "yes", "login": "Basic, Bearer, identity tokens", "resume": "yes"},
     )
 
 
