@@ -49,15 +49,15 @@ def listing(
     return align([template.render(heads, heading=True, blame=_RENDER), *lines])
 
 
-def align(lines: Iterable[str]) -> list[str]:
-    """Pad the cells between tabs into columns, each three wider than its widest cell and at least ten wide.
+def align(lines: Iterable[str], *, narrowest: int = _NARROWEST) -> list[str]:
+    """Pad the cells between tabs into columns, each three wider than its widest cell and at least ``narrowest`` wide.
 
     As Go's text/tabwriter: what follows a line's last tab belongs to no column.
     """
     table = [line.split("\t") for text in lines for line in text.split("\n")]
     count = max((len(cells) for cells in table), default=1) - 1
     widths = [
-        max(_NARROWEST, *(len(cells[n]) + _PADDING for cells in table if len(cells) > n + 1)) for n in range(count)
+        max(narrowest, *(len(cells[n]) + _PADDING for cells in table if len(cells) > n + 1)) for n in range(count)
     ]
     return [
         "".join(cell.ljust(width) for cell, width in zip(cells[:-1], widths, strict=False)) + cells[-1]

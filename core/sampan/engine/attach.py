@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from sampan.engine import rendezvous, wire
+from sampan.engine import events, rendezvous, wire
 from sampan.engine.wire import Kind
 from sampan.errors import Conflict
+from sampan.model.container import Container, Status
 
 if TYPE_CHECKING:
     import socket
 
     from sampan.engine.engine import Engine
-    from sampan.model.container import Container
 
 
 class Attachment:
@@ -102,9 +102,14 @@ def attach(engine: Engine, text: str) -> Attachment:
     container = engine.container(text)
     if not container.alive:
         raise Conflict("You cannot attach to a stopped container, start it first")
+    if container.status is Status.PAUSED:
+        raise Conflict("You cannot attach to a paused container, unpause it first")
+    if container.status is Status.RESTARTING:
+        raise Conflict("You cannot attach to a restarting container, wait until it is running")
     attachment = connect(engine, container)
     if attachment is None:
         raise Conflict(f"container {container.name} is ending")
+    events.container(engine, container, "attach")
     return attachment
 
 

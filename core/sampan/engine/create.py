@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sampan.engine import bundle_mounts, confinement, names, networking, process, security, undo
+from sampan.engine import bundle_mounts, confinement, events, names, networking, policy, process, security, undo
 from sampan.model.container import Container, ContainerSpec, Status
 from sampan.model.image import Image, ImageConfig, decode
 
@@ -29,6 +29,7 @@ def create(engine: Engine, spec: ContainerSpec) -> Container:
         with engine.store.database.transaction() as cursor:
             container = engine.store.containers.change(cursor, container.id, status=Status.CREATED)
             operation.finish(cursor)
+    events.container(engine, container, "create")
     engine.plugins.container_created(container)
     return container
 
@@ -49,6 +50,7 @@ def _describe(engine: Engine, spec: ContainerSpec, image: Image) -> Container:
 
         stop.parse_signal(spec.stop_signal)
     bundle_mounts.check(spec.volumes)
+    policy.check(spec.restart)
     settled = security.settle(spec.security_options)
     confinement.devices(spec.devices, privileged=False)
     network = networking.resolve(engine, spec)

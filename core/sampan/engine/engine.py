@@ -264,6 +264,45 @@ class Engine:
 
         stop.stop(self, container, timeout=timeout, signal=signal)
 
+    def restart(self, container: str, *, timeout: int | None = None, signal: str = "") -> None:
+        """Stop a container as ``stop`` does, and start it; one that does not run is only started."""
+        from sampan.engine import stop
+
+        stop.restart(self, container, timeout=timeout, signal=signal)
+
+    def pause(self, container: str) -> None:
+        """Freeze every process of a container. Raises Conflict unless it runs."""
+        from sampan.engine import pause
+
+        pause.pause(self, container)
+
+    def unpause(self, container: str) -> None:
+        """Let a paused container go on. Raises Conflict unless it is paused."""
+        from sampan.engine import pause
+
+        pause.unpause(self, container)
+
+    def rename(self, container: str, name: str) -> None:
+        """Give a container another name. Raises InvalidInput for a wrong name, AlreadyExists for a taken one."""
+        from sampan.engine import rename
+
+        rename.rename(self, container, name)
+
+    def top(self, container: str, options: Sequence[str] = ()) -> tuple[list[str], list[list[str]]]:
+        """Return titles and rows of what the host's ps(1) tells of a container's processes.
+
+        ``options`` are ps's, ``-ef`` if there are none. Raises Conflict unless it runs.
+        """
+        from sampan.engine import top
+
+        return top.top(self, container, options)
+
+    def due_after_boot(self) -> list[Container]:
+        """Return the containers that do not run and, by their restart policies, should once the machine is up."""
+        from sampan.engine import policy
+
+        return [one for one in reversed(self.containers(all=True)) if not one.alive and policy.after_boot(one)]
+
     def kill(self, container: str, signal: str = "KILL") -> None:
         """Send a signal, by name or number, to a running container's first process."""
         from sampan.engine import stop

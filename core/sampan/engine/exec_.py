@@ -13,6 +13,7 @@ from sampan.engine import wire
 from sampan.engine.wire import Kind
 from sampan.errors import Conflict, SampanError
 from sampan.model import runtime_spec as oci
+from sampan.model.container import Status
 
 if TYPE_CHECKING:
     import socket
@@ -55,13 +56,12 @@ def exit_code(status: int) -> int:
 
 def exec_(engine: Engine, text: str, request: ExecRequest, stdio: Stdio) -> Execution:
     """Join the container's namespaces and confinement and run the command there."""
-    from sampan.engine import bundle
+    from sampan.engine import bundle, pause
 
     container = engine.container(text)
-    if container.status == "paused":
+    if container.status is Status.PAUSED:
         raise Conflict(f"Container {container.name} is paused, unpause the container before exec")
-    if not container.alive:
-        raise Conflict(f"container {container.id} is not running")
+    pause.require_running(container)
     spec = bundle.load(engine.layout.bundle(container.id))
     process = bundle.exec_process(container, spec, request)
     if request.console_size:

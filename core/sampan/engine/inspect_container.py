@@ -74,7 +74,7 @@ def _host_config(container: Container) -> dict[str, Any]:
         "LogConfig": {"Type": container.log_driver, "Config": dict(spec.log_options)},
         "NetworkMode": spec.network,
         "PortBindings": {},
-        "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
+        "RestartPolicy": {"Name": spec.restart.name, "MaximumRetryCount": spec.restart.retries},
         "AutoRemove": spec.auto_remove,
         "VolumeDriver": "",
         "VolumesFrom": None,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sampan.config import Settings
-from sampan.engine import bundle, halt, networking, undo, wire
+from sampan.engine import bundle, events, halt, networking, policy, undo, wire
 from sampan.engine.detaching import detach
 from sampan.engine.exec_ import exit_code
 from sampan.engine.start import STARTABLE
@@ -26,7 +26,7 @@ from sampan.engine.wire import Kind
 from sampan.engine.worker import Worker
 from sampan.errors import Conflict, SampanError
 from sampan.kernel import mount, namespaces, netns
-from sampan.model.container import Container, Status
+from sampan.model.container import Container, Ending, Status
 from sampan.model.network import Endpoint
 from sampan.plugin.index import Claim
 from sampan.store import locks, owner
@@ -89,9 +89,10 @@ class Monitor:
         self._log: LogWriter | None = None
         self._endpoint = Endpoint(network="", driver="")
         self._loaded: set[str] = set()
+        self._backoff = policy.Backoff()
 
     def run(self, starter: socket.socket, attach: bool) -> None:
-        """Start the container, serve it until its end, and clear up."""
+        """Start the container, serve it until its end, and clear up; as often as its restart policy says."""
         known = set(sys.modules)
         with ExitStack() as stack:
             try:
@@ -105,10 +106,50 @@ class Monitor:
                 streams.add_client(starter)
             else:
                 starter.close()
-            self._engine.plugins.container_started(self._container)
-            code, error_text = self._serve(streams)
-            self._end(code, error_text)
+            self._look_after(streams)
+        while self._container.status is Status.RESTARTING:
+            self._run_again()
+
+    def _look_after(self, streams: Streams) -> None:
+        """Serve the container that has been started until its end is on record and told."""
+        events.container(self._engine, self._container, "start")
+        self._engine.plugins.container_started(self._container)
+        code, error = self._serve(streams)
+        self._end(code, error)
+        if self._container.status is Status.RESTARTING:
+            streams.finish_aside(code)
+        else:
             streams.finish(code)
+
+    def _run_again(self) -> None:
+        """Wait as long as the restart policy says, then run the container once more, unless that was called off."""
+        from sampan.engine.recess import recess
+
+        _reap()
+        seconds = self._backoff.next(self._container.finished - self._container.started)
+        go_on, clients = recess(self._bundle, seconds, self._called_off)
+        if not go_on:
+            self._call_off(clients)
+            return
+        with ExitStack() as stack:
+            try:
+                streams = self._start(stack)
+            except BaseException as error:
+                self._fail(error)
+                return
+            for client in clients:
+                streams.admit(client)
+            self._look_after(streams)
+
+    def _called_off(self) -> bool:
+        return self._engine.store.containers.get(self._container.id).ending is not Ending.NONE
+
+    def _call_off(self, clients: list[socket.socket]) -> None:
+        """Record that the container stays as its last run left it, and tell those who came meanwhile."""
+        halt.end(self._engine, self._container)
+        self._container = self._engine.store.containers.update(self._container.id, status=Status.EXITED, monitor="")
+        for client in clients:
+            _say(client, wire.frame(Kind.EXIT, str(self._container.exit_code).encode()))
 
     # -- the beginning ----------------------------------------------------------------------------
 
@@ -132,16 +173,22 @@ class Monitor:
                     cursor, container.id, status=Status.RUNNING, pid=streams.pid, started=time.time(),
                     finished=0.0, exit_code=0, error="", endpoints=(self._endpoint,),
                 )
+                _refuse_ending(self._container)  # asked for since it was claimed
                 operation.finish(cursor)
         return streams
 
     def _claim(self, cursor: sqlite3.Cursor) -> str:
         """Make this process the container's one monitor; return a former one that was killed while starting it."""
         containers = self._engine.store.containers
+        if self._container.status is Status.RESTARTING:  # it is that already
+            _refuse_ending(containers.change(cursor, self._container.id, expected=(Status.RESTARTING,)))
+            return ""
         claimed = containers.change(cursor, self._container.id, expected=STARTABLE)
         if claimed.monitor and owner.alive(claimed.monitor):
             raise Conflict(f"container {claimed.name} is being started already")
-        self._container = containers.change(cursor, self._container.id, monitor=owner.current())
+        self._container = containers.change(
+            cursor, self._container.id, monitor=owner.current(), ending=Ending.NONE, restarts=0
+        )
         return claimed.monitor
 
     def _clear(self) -> None:
@@ -193,9 +240,13 @@ class Monitor:
         code = (error.exit_code if isinstance(error, SampanError) else None) or _FAILED
         message = error.message if isinstance(error, SampanError) else str(error)
         try:
-            if engine.store.containers.get(container).monitor != owner.current():
+            record = engine.store.containers.get(container)
+            if record.monitor != owner.current():
                 return  # it is somebody else's
-            engine.store.containers.update(container, monitor="", exit_code=code, error=message)
+            status = Status.EXITED if record.status is Status.RESTARTING else record.status
+            self._container = engine.store.containers.update(
+                container, status=status, monitor="", exit_code=code, error=message
+            )
             if self._container.spec.auto_remove:
                 engine.remove(container)
         except Exception:
@@ -224,13 +275,19 @@ class Monitor:
         left = self._undo()
         if self._log is not None:
             self._log.close()
-        # What could not be undone keeps our name: the next to start or remove the container tries again.
-        self._container = engine.store.containers.update(
-            self._container.id, status=Status.EXITED, pid=0, exit_code=code, error=error or left,
-            finished=time.time(), monitor=owner.current() if left else "",
-        )
+        with engine.store.database.transaction() as cursor:
+            record = engine.store.containers.change(cursor, self._container.id)
+            again = not left and policy.again(record, code)
+            # What could not be undone keeps our name: the next to start or remove the container tries again.
+            self._container = engine.store.containers.change(
+                cursor, record.id, status=Status.RESTARTING if again else Status.EXITED, pid=0, exit_code=code,
+                error=error or left, finished=time.time(), monitor=owner.current() if left or again else "",
+                restarts=record.restarts + again,
+            )
+        ran = int(self._container.finished - self._container.started)
+        events.container(engine, self._container, "die", execDuration=str(ran), exitCode=str(code))
         engine.plugins.container_exited(self._container)
-        if self._container.spec.auto_remove:
+        if self._container.spec.auto_remove and self._container.ending is not Ending.RESTART:
             try:
                 engine.remove(self._container.id)
             except SampanError:
@@ -243,6 +300,21 @@ class Monitor:
         except Exception as error:
             return f"cannot clear up: {error}"
         return ""
+
+
+def _refuse_ending(container: Container) -> None:
+    """Raise Conflict when a user does not want this run."""
+    if container.ending is not Ending.NONE:
+        raise Conflict(f"container {container.name} has been stopped")
+
+
+def _reap() -> None:
+    """Take leave of children that ended: those who told slow clients, orphans of the last run."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
 
 
 def _say(starter: socket.socket, content: bytes) -> None:

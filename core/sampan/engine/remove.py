@@ -6,7 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from sampan.engine import stop, undo
+from sampan.engine import events, stop, undo
 from sampan.errors import Conflict, NotFound
 from sampan.model.container import Container, Status
 from sampan.store import owner
@@ -45,9 +45,10 @@ def remove(engine: Engine, text: str, *, force: bool) -> None:
 def _killed(engine: Engine, container: Container, force: bool) -> bool:
     """Kill a running container; False when it is its monitor that removes it. Raises Conflict without ``force``."""
     if not force:
+        first = "Unpause and then stop" if container.status is Status.PAUSED else "Stop"
         raise Conflict(
-            f"You cannot remove a running container {container.id}. "
-            "Stop the container before attempting removal or force remove"
+            f"You cannot remove a {container.status} container {container.id}. "
+            f"{first} the container before attempting removal or force remove"
         )
     try:
         stop.kill(engine, container.id, "KILL")
@@ -69,6 +70,7 @@ def _remove(engine: Engine, container: Container) -> None:
         if record.monitor:
             _clear(engine, record)
         discard(engine, container.id)
+    events.container(engine, container, "destroy")
     engine.plugins.container_removed(container)
 
 

@@ -6,7 +6,7 @@ import os
 import socket
 from typing import TYPE_CHECKING
 
-from sampan.engine import wire
+from sampan.engine import events, wire
 from sampan.engine.attach import Attachment
 from sampan.engine.wire import Kind
 from sampan.errors import Conflict, SampanError
@@ -21,10 +21,14 @@ STARTABLE = (Status.CREATED, Status.EXITED)
 def start(engine: Engine, text: str, *, attach: bool, size: tuple[int, int] | None) -> Attachment | None:
     """Run a container; see Engine.start."""
     container = engine.container(text)
+    if container.status is Status.PAUSED:
+        raise Conflict("cannot start a paused container, try unpause instead")
     if container.alive:
         return engine.attach(container.id) if attach else None
     if container.status not in STARTABLE:
         raise Conflict(f"cannot start container {container.name}: it is {container.status}")
+    if attach:
+        events.container(engine, container, "attach")
     ours, theirs = socket.socketpair()
     try:
         _make_monitor(engine, container, theirs, attach, size)

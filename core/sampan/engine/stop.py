@@ -1,4 +1,4 @@
-"""End containers: by asking, by killing, or by waiting."""
+"""End containers: by asking, by killing, or by waiting; or begin them anew."""
 
 from __future__ import annotations
 
@@ -7,39 +7,74 @@ import signal as signals
 import time
 from typing import TYPE_CHECKING
 
-from sampan.engine import attach
+from sampan.engine import attach, events, pause
 from sampan.errors import Conflict, InvalidInput, NotFound
+from sampan.model.container import ALIVE, Container, Ending, Status
 
 if TYPE_CHECKING:
+    from sampan.engine.attach import Attachment
     from sampan.engine.engine import Engine
-    from sampan.model.container import Container
 
 _DEFAULT_TIMEOUT = 10
 
 
 def stop(engine: Engine, text: str, *, timeout: int | None, signal: str) -> None:
     """Ask, wait, kill; see Engine.stop."""
+    _stop(engine, engine.container(text), timeout, signal, Ending.STOP)
+
+
+def restart(engine: Engine, text: str, *, timeout: int | None, signal: str) -> None:
+    """Stop and start; see Engine.restart."""
     container = engine.container(text)
-    if not container.alive:
+    _stop(engine, container, timeout, signal, Ending.RESTART)
+    engine.start(container.id)
+    events.container(engine, container, "restart")
+
+
+def _stop(engine: Engine, container: Container, timeout: int | None, signal: str, ending: Ending) -> None:
+    number = parse_signal(signal or container.spec.stop_signal or "TERM")
+    marked = _mark(engine, container, ending)
+    if marked is None:
         return
     if timeout is None:
         timeout = container.spec.stop_timeout if container.spec.stop_timeout is not None else _DEFAULT_TIMEOUT
-    number = parse_signal(signal or container.spec.stop_signal or "TERM")
-    _signal(engine, container, number)
+    _signal(engine, marked, number)
     if not _ended(engine, container, None if timeout < 0 else timeout):
         _signal(engine, container, signals.SIGKILL)
         _ended(engine, container, None)
+    events.container(engine, container, "stop")
+
+
+def _mark(engine: Engine, container: Container, ending: Ending) -> Container | None:
+    """Record that a user wants the container to end, which outranks its restart policy; None when it has ended."""
+    try:
+        return engine.store.containers.update(container.id, expected=ALIVE, ending=ending)
+    except (Conflict, NotFound):
+        return None
 
 
 def kill(engine: Engine, text: str, signal: str) -> None:
     """Send a signal; see Engine.kill."""
     number = parse_signal(signal)
-    container = engine.container(text)
-    if not container.alive:
+    try:
+        container = engine.container(text)
+    except NotFound as error:
+        raise NotFound(f"Cannot kill container: {text}: {error.message}") from error
+    marked = _mark(engine, container, Ending.STOP) if _ends(container, number) else container
+    if marked is None or not marked.alive:
         raise Conflict(f"Cannot kill container: {text}: Container {container.id} is not running")
-    _signal(engine, container, number)
-    if number == signals.SIGKILL:
+    _signal(engine, marked, number)
+    if number == signals.SIGKILL or marked.status is Status.RESTARTING:
         _ended(engine, container, None)
+
+
+def _ends(container: Container, number: int) -> bool:
+    """Tell whether Docker takes this signal for a wish that the container end.
+
+    It takes any for one where no stop signal was chosen.
+    """
+    chosen = container.spec.stop_signal
+    return number == signals.SIGKILL or not chosen or number == parse_signal(chosen)
 
 
 def wait(engine: Engine, text: str) -> int:
@@ -70,17 +105,22 @@ def parse_signal(text: str) -> int:
 
 
 def _signal(engine: Engine, container: Container, number: int) -> None:
-    try:
-        engine.runtime(container.runtime).signal(container.id, number)
-    except NotFound:
-        pass  # it ended by itself in the meantime
+    """Send a signal, and let one that is frozen take it; a container between two runs has nobody to take it."""
+    if container.status is not Status.RESTARTING:
+        try:
+            engine.runtime(container.runtime).signal(container.id, number)
+        except NotFound:
+            pass  # it ended by itself in the meantime
+    if container.status is Status.PAUSED and _ends(container, number):
+        pause.thaw(engine, container)
+    events.container(engine, container, "kill", signal=str(number))
 
 
 def _ended(engine: Engine, container: Container, timeout: float | None) -> bool:
     """Wait at most ``timeout`` seconds until the end is on record."""
-    watcher = attach.watch(engine, container)
+    watcher = _watcher(engine, container)
     if watcher is None:
-        return _settled(engine, container)
+        return True
     deadline = None if timeout is None else time.monotonic() + timeout
     with watcher:
         while True:
@@ -103,10 +143,22 @@ def _settled(engine: Engine, container: Container) -> bool:
     return False
 
 
+def _watcher(engine: Engine, container: Container) -> Attachment | None:
+    """Connect to the monitor, which between two runs does not listen for a moment; None once the container ended."""
+    while (watcher := attach.watch(engine, container)) is None:
+        try:
+            if not engine.container(container.id).alive:
+                return None
+        except NotFound:
+            return None
+        time.sleep(0.01)
+    return watcher
+
+
 def _exit_code(engine: Engine, container: Container) -> int | None:
-    watcher = attach.watch(engine, container)
+    watcher = _watcher(engine, container)
     if watcher is None:
-        return None if _settled(engine, container) else container.exit_code
+        return None
     with watcher:
         while watcher.receive() is not None:
             pass

@@ -109,9 +109,10 @@ class Streams:
 
     def add_client(self, starter: socket.socket) -> None:
         """Attach whoever started the container; its input ends when that goes."""
-        self._admit(starter).types = True
+        self.admit(starter).types = True
 
-    def _admit(self, connection: socket.socket) -> Client:
+    def admit(self, connection: socket.socket) -> Client:
+        """Take on a client."""
         client = self._clients[connection.fileno()] = Client(connection)
         self._poll.register(connection, select.POLLIN)
         return client
@@ -154,6 +155,15 @@ class Streams:
                 if gone or not client.push() or not client.waiting:
                     self._poll.unregister(descriptor)
                     self._clients.pop(descriptor).connection.close()
+
+    def finish_aside(self, code: int) -> None:
+        """Do that in a process of its own, where the container is not to wait for the slowest of them."""
+        self._accept()
+        if self._clients and os.fork() == 0:
+            try:
+                self.finish(code)
+            finally:
+                os._exit(0)
 
     def _handle(self, descriptor: int, events: int) -> None:
         """Act on one readiness."""
@@ -268,7 +278,7 @@ class Streams:
                 connection, _ = self._listener.accept()
             except OSError:  # nobody waits any more, or no descriptor is left for who does
                 return
-            self._admit(connection)
+            self.admit(connection)
 
     def _serve_client(self, client: Client, events: int) -> None:
         if events & select.POLLOUT:

@@ -7,6 +7,7 @@
 | `snapshots` | driver, keys           | removing the active snapshots                                 |
 | `container` | id                     | removing the container with all there is of it                |
 | `running`   | id                     | ending the run: processes, cgroup, mounts and network         |
+| `paused`    | id                     | letting the container go on                                   |
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ def undo(engine: Engine, action: Action) -> None:
             remove.discard(engine, container)
         case "running", (container,):
             _halt(engine, container)
+        case "paused", (container,):
+            _thaw(engine, container)
         case kind, _:
             raise PluginFault(f"the journal holds a step of a kind nobody knows: {kind!r}")
 
@@ -53,3 +56,15 @@ def _halt(engine: Engine, container: str) -> None:
     except NotFound:
         return
     halt.halt(engine, record)
+
+
+def _thaw(engine: Engine, container: str) -> None:
+    from sampan.engine import pause
+    from sampan.model.container import Status
+
+    try:
+        record = engine.store.containers.get(container)
+    except NotFound:
+        return
+    if record.status is Status.PAUSED:
+        pause.thaw(engine, record)

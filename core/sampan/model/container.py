@@ -23,6 +23,10 @@ class Status(enum.StrEnum):
     DEAD = "dead"
 
 
+ALIVE = (Status.RUNNING, Status.PAUSED, Status.RESTARTING)
+"""The states in which a monitor looks after a container."""
+
+
 class Volume(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One ``-v``, ``--mount`` or ``--tmpfs``. ``kind`` is ``bind``, ``volume`` or ``tmpfs``."""
 
@@ -54,6 +58,24 @@ class Ulimit(msgspec.Struct, frozen=True):
     name: str
     soft: int
     hard: int
+
+
+class RestartPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
+    """When a container is started again: ``no``, ``on-failure``, ``always`` or ``unless-stopped``.
+
+    ``retries`` is how often ``on-failure`` tries; 0: for ever.
+    """
+
+    name: str = "no"
+    retries: int = 0
+
+
+class Ending(enum.StrEnum):
+    """What a user asked a run to end for. It then is not begun anew, and RESTART spares what would be removed."""
+
+    NONE = ""
+    STOP = "stop"
+    RESTART = "restart"
 
 
 class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -109,6 +131,7 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     uts_mode: str = ""
     cgroup_mode: str = ""
     annotations: dict[str, str] = {}
+    restart: RestartPolicy = RestartPolicy()
 
 
 class Container(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -116,7 +139,8 @@ class Container(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     ``path`` and ``args`` are the resolved command; ``storage_driver``, ``runtime`` and ``log_driver`` name what it
     was made with, which outranks later preference. ``pid`` is the first process as the host sees it; ``monitor`` is the
-    token of the process that looks after it while it runs (see ``sampan.store.owner``).
+    token of the process that looks after it while it runs (see ``sampan.store.owner``). ``restarts`` counts how often
+    its restart policy started it since a user did.
     """
 
     id: str
@@ -139,6 +163,7 @@ class Container(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     oom_killed: bool = False
     monitor: str = ""
     restarts: int = 0
+    ending: Ending = Ending.NONE
     endpoints: tuple[Endpoint, ...] = ()
 
     @property
@@ -148,5 +173,5 @@ class Container(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def alive(self) -> bool:
-        """Whether its first process should exist."""
-        return self.status in (Status.RUNNING, Status.PAUSED)
+        """Whether a monitor should be looking after it: it runs, or is about to again."""
+        return self.status in ALIVE

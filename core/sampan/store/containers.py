@@ -25,12 +25,7 @@ class Containers:
     def add(self, container: Container) -> None:
         """Record a new container. Raises AlreadyExists when its name is taken, NotFound when its image is gone."""
         with self._database.transaction() as cursor:
-            row = cursor.execute("SELECT id FROM containers WHERE name = ?", (container.name,)).fetchone()
-            if row:
-                raise AlreadyExists(
-                    f'Conflict. The container name "/{container.name}" is already in use by container "{row[0]}". '
-                    "You have to remove (or rename) that container to be able to reuse that name."
-                )
+            _refuse_taken(cursor, container.name)
             if not cursor.execute("SELECT 1 FROM images WHERE id = ?", (container.image_id,)).fetchone():
                 raise NotFound(f"No such image: {container.spec.image}")
             cursor.execute(
@@ -38,6 +33,12 @@ class Containers:
                 (container.id, container.name, container.image_id, container.status, container.created,
                  _encode(container)),
             )
+
+    def rename(self, container: str, name: str) -> Container:
+        """Change a container's name and return its record. Raises AlreadyExists when another has it."""
+        with self._database.transaction() as cursor:
+            _refuse_taken(cursor, name)
+            return self.change(cursor, container, name=name)
 
     def taken(self, name: str) -> bool:
         """Tell whether a container has this name."""
@@ -106,6 +107,15 @@ class Containers:
     def remove(self, cursor: sqlite3.Cursor, container: str) -> None:
         """Remove a record."""
         cursor.execute("DELETE FROM containers WHERE id = ?", (container,))
+
+
+def _refuse_taken(cursor: sqlite3.Cursor, name: str) -> None:
+    row = cursor.execute("SELECT id FROM containers WHERE name = ?", (name,)).fetchone()
+    if row:
+        raise AlreadyExists(
+            f'Conflict. The container name "/{name}" is already in use by container "{row[0]}". '
+            "You have to remove (or rename) that container to be able to reuse that name."
+        )
 
 
 def _decode(record: object) -> Container:

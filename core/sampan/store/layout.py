@@ -54,6 +54,16 @@ class Layout(msgspec.Struct, frozen=True):
         """The directory of lock files."""
         return f"{self.root}/locks"
 
+    @property
+    def events(self) -> str:
+        """The history of what happened since the boot."""
+        return f"{self.run_root}/events.jsonl"
+
+    @property
+    def older_events(self) -> str:
+        """What happened before that."""
+        return f"{self.run_root}/events.1.jsonl"
+
     def blob(self, digest: Digest) -> str:
         """The file that holds a blob."""
         algorithm, _, value = digest.partition(":")

@@ -115,6 +115,7 @@ _SHARED = (
     ("--pull", "string", 'Pull the image first ("always", "missing", "never")'),
     ("--quiet -q", "", "Do not show the progress of a pull"),
     ("--read-only", "", "Mount the root file system read-only"),
+    ("--restart", "string", 'Start again when it ends ("no", "on-failure[:N]", "always", "unless-stopped")'),
     ("--rm", "", "Remove the container when it ends"),
     ("--runtime", "string", "Runtime of the container"),
     ("--security-opt", "string*", "Security option"),
@@ -136,11 +137,11 @@ _LATER = (
     "--device-cgroup-rule*", "--device-read-bps*", "--device-read-iops*", "--device-write-bps*",
     "--device-write-iops*", "--expose*", "--gpus", "--health-cmd", "--health-interval", "--health-retries",
     "--health-start-interval", "--health-start-period", "--health-timeout", "--ip6", "--kernel-memory", "--link*",
-    "--link-local-ip*", "--memory-swappiness", "--oom-score-adj", "--publish -p*", "--restart", "--storage-opt*",
+    "--link-local-ip*", "--memory-swappiness", "--oom-score-adj", "--publish -p*", "--storage-opt*",
     "--userns", "--volume-driver", "--volumes-from*",
 )  # fmt: skip
 _LATER_SWITCHES = ("--no-healthcheck", "--oom-kill-disable", "--publish-all -P", "--use-api-socket")
-_HARMLESS = {"restart": "no", "userns": "host"}
+_HARMLESS = {"userns": "host"}
 
 
 def creation_flags(function: _F) -> _F:

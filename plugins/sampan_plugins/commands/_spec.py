@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from sampan.errors import InvalidInput
-from sampan.model.container import ContainerSpec, Limits
+from sampan.model.container import ContainerSpec, Limits, RestartPolicy
 from sampan_plugins.commands._environment import environment, labels, pairs
 
 _PERIOD = 100_000
@@ -44,6 +44,7 @@ def spec(image: str, command: tuple[str, ...], flags: dict[str, Any]) -> Contain
         terminal=flags["tty"],
         open_stdin=flags["interactive"],
         auto_remove=flags["rm"],
+        restart=_restart(flags),
         pid_mode=flags["pid"] or "",
         ipc_mode=flags["ipc"] or "",
         uts_mode=flags["uts"] or "",
@@ -51,6 +52,32 @@ def spec(image: str, command: tuple[str, ...], flags: dict[str, Any]) -> Contain
         **network,
         **found,
     )
+
+
+def restart_policy(text: str) -> RestartPolicy:
+    """Return the policy that ``NAME[:RETRIES]`` means. Raises InvalidInput."""
+    name, colon, count = text.partition(":")
+    if colon and not name:
+        raise InvalidInput("invalid restart policy format: no policy provided before colon")
+    try:
+        return RestartPolicy(name, int(count) if count else 0)
+    except ValueError:
+        raise InvalidInput(
+            "invalid restart policy format: maximum retry count must be an integer"
+        ) from None
+
+
+def _restart(flags: dict[str, Any]) -> RestartPolicy:
+    if not flags["restart"]:
+        return RestartPolicy()
+    try:
+        policy = restart_policy(flags["restart"])
+        if flags["rm"] and policy.name != "no":
+            raise InvalidInput("conflicting options: cannot specify both --restart and --rm")
+    except InvalidInput as error:
+        error.exit_code = 125
+        raise
+    return policy
 
 
 def _check(flags: dict[str, Any]) -> None:

@@ -25,7 +25,6 @@ def restart(context: Context, containers: tuple[str, ...], signal: str, timeout:
     """Restart one or more containers."""
 
     def again(name: str) -> None:
-        context.engine.stop(name, timeout=timeout, signal=signal)
-        context.engine.start(name)
+        context.engine.restart(name, timeout=timeout, signal=signal)
 
     return int(bool(each_at_once(context, containers, again)))

@@ -7,7 +7,7 @@ import click
 from sampan import hookimpl
 from sampan.cli.command import command
 from sampan.cli.context import Context, pass_context
-from sampan.errors import InvalidInput, NotFound
+from sampan.errors import Conflict, NotFound
 from sampan_plugins.commands._each import each
 
 
@@ -25,11 +25,12 @@ def sampan_open_command(name: str) -> click.Command:
 @pass_context
 def rm(context: Context, containers: tuple[str, ...], force: bool, link: bool, volumes: bool) -> int:
     """Remove one or more containers."""
-    if link:
-        raise InvalidInput("--link is not supported yet")
     missing = []
 
     def remove(name: str) -> None:
+        if link:
+            context.engine.container(name)
+            raise Conflict("Conflict, cannot remove the default link name of the container")
         try:
             context.engine.remove(name.strip("/"), force=force)
         except NotFound:

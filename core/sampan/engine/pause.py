@@ -1,0 +1,64 @@
+"""Freeze a container's processes, and thaw them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sampan.contracts.runtime import Pauses
+from sampan.engine import events, undo
+from sampan.errors import Conflict, Unsupported
+from sampan.model.container import Container, Status
+
+if TYPE_CHECKING:
+    from sampan.engine.engine import Engine
+
+
+def pause(engine: Engine, text: str) -> None:
+    """Freeze a container; see Engine.pause."""
+    container = require_running(engine.container(text))
+    if container.status is Status.PAUSED:
+        raise Conflict(f"Container {container.id} is already paused")
+    runtime = _pausing(engine, container)
+    with engine.store.journal.operation("pause", lambda action: undo.undo(engine, action)) as operation:
+        with engine.store.database.transaction() as cursor:
+            operation.plan("paused", container.id, cursor=cursor)
+            engine.store.containers.change(cursor, container.id, expected=(Status.RUNNING,), status=Status.PAUSED)
+        runtime.pause(container.id)
+    events.container(engine, container, "pause")
+
+
+def unpause(engine: Engine, text: str) -> None:
+    """Thaw a container; see Engine.unpause."""
+    container = engine.container(text)
+    if container.status is not Status.PAUSED:
+        raise Conflict(f"Container {container.id} is not paused")
+    thaw(engine, container)
+
+
+def thaw(engine: Engine, container: Container) -> None:
+    """Let a paused container go on, and record that. Possible twice, and when it was never quite frozen."""
+    try:
+        _pausing(engine, container).resume(container.id)
+    except Conflict:
+        pass  # it goes on already
+    try:
+        engine.store.containers.update(container.id, expected=(Status.PAUSED,), status=Status.RUNNING)
+    except Conflict:
+        return  # it has ended
+    events.container(engine, container, "unpause")
+
+
+def require_running(container: Container) -> Container:
+    """Return a container whose processes exist, frozen or not. Raises Conflict, in Docker's words, for any other."""
+    if container.status is Status.RESTARTING:
+        raise Conflict(f"Container {container.id} is restarting, wait until the container is running")
+    if not container.alive:
+        raise Conflict(f"Container {container.id} is not running")
+    return container
+
+
+def _pausing(engine: Engine, container: Container) -> Pauses:
+    runtime = engine.runtime(container.runtime)
+    if not isinstance(runtime, Pauses):
+        raise Unsupported(f"the runtime {container.runtime} cannot pause containers", "choose another --runtime")
+    return runtime
