@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 def blobs(engine: Engine, digests: Iterable[Digest]) -> None:
     """Remove those of the blobs that no image and no running operation needs."""
     store = engine.store
+    store = engine.store
     for digest in digests:
-        # Whoever holds its lock is bringing it, and so needs it. What a killed download left of a lock goes with ours.
-        with locks.exclusive(engine.layout, digest, wait=False) as free:
-            if free:
-                _blob(store, digest)
+        # Whoever brings it holds a lease, so that the lock does not matter: of two that give it up at once, the later
+        # one must find it unneeded, although the earlier one still holds the lock.
+        _blob(store, digest)
+        with locks.exclusive(engine.layout, digest, wait=False):
+            pass  # what a killed download left of it goes
 
 
 def _blob(store: Store, digest: Digest) -> None:
@@ -45,7 +47,8 @@ def _chain(engine: Engine, driver: str, chain: Digest) -> None:
     store = engine.store
     layer = store.layers.get(driver, chain)
     with store.database.transaction() as cursor:
-        if store.images.needs_chain(cursor, chain):
+        # Without a record it is what a command left that was killed before writing one: of no use to anybody.
+        if layer is not None and store.images.needs_chain(cursor, chain):
             return
         store.layers.remove(cursor, driver, chain)
     try:

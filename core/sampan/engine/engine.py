@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sampan.contracts.runtime import Runtime, Stdio
     from sampan.contracts.storage import StorageDriver
     from sampan.engine.attach import Attachment
+    from sampan.engine.check_finding import Finding
     from sampan.engine.exec_ import ExecRequest, Execution
     from sampan.engine.pull import Pulled
     from sampan.model.container import Container, ContainerSpec
@@ -346,3 +347,12 @@ class Engine:
         from sampan.engine import info
 
         return info.info(self)
+
+    def check(self, *, repair: bool = False, quick: bool = False, unpacked: bool = False) -> Iterator[Finding]:
+        """Yield what is wrong with the store, having mended with ``repair`` what can be without loss.
+
+        ``quick`` does not hash layers; ``unpacked`` compares what storage drivers hold with the layers, file by file.
+        """
+        from sampan.engine import check
+
+        return check.check(self, repair=repair, quick=quick, unpacked=unpacked)

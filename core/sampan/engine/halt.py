@@ -33,10 +33,11 @@ def end(engine: Engine, container: Container) -> None:
     # Mounted only in the monitor's own mount namespace; elsewhere there is nothing to unmount.
     mount.unmount(f"{bundle}/rootfs")
     networking.disconnect(engine, container)
-    _remove_bundle(bundle)
+    remove_bundle(bundle)
 
 
-def _remove_bundle(bundle: str) -> None:
+def remove_bundle(bundle: str) -> None:
+    """Remove a bundle that is mounted nowhere. Gone already: done."""
     # By name and with rmdir: a recursive removal that met a root file system still mounted would empty it.
     for name in ("config.json", ".config.json", "attach.sock"):
         try:

@@ -48,7 +48,12 @@ def connect(engine: Engine, network: Network, container: Container, sandbox: str
 
 def disconnect(engine: Engine, container: Container) -> None:
     """Undo whatever there is of a container's connection."""
-    name = container.spec.network or engine.settings.network
-    network = engine.store.networks.named(name if name != "default" else engine.settings.network)
+    network = network_of(engine, container)
     if network is not None:
         engine.network(network.driver).disconnect(network, container.id)
+
+
+def network_of(engine: Engine, container: Container) -> Network | None:
+    """Return the network on record that a container is on, or None."""
+    name = container.spec.network or engine.settings.network
+    return engine.store.networks.named(name if name != "default" else engine.settings.network)

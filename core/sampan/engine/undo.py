@@ -22,8 +22,12 @@ if TYPE_CHECKING:
     from sampan.store.journal import Action
 
 
+class UnknownStep(PluginFault):
+    """The journal holds a step of a kind nobody knows."""
+
+
 def undo(engine: Engine, action: Action) -> None:
-    """Undo one step. Possible twice, and before the step was taken. Raises PluginFault for a kind nobody knows."""
+    """Undo one step. Possible twice, and before the step was taken. Raises UnknownStep."""
     match action.kind, action.what:
         case "blobs", digests:
             from sampan.engine import collect
@@ -45,7 +49,7 @@ def undo(engine: Engine, action: Action) -> None:
         case "paused", (container,):
             _thaw(engine, container)
         case kind, _:
-            raise PluginFault(f"the journal holds a step of a kind nobody knows: {kind!r}")
+            raise UnknownStep(f"the journal holds a step of a kind nobody knows: {kind!r}")
 
 
 def _halt(engine: Engine, container: str) -> None:

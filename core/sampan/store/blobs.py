@@ -12,6 +12,7 @@ from sampan.errors import Corrupt, NotFound, OutOfSpace
 from sampan.model import digest as digests
 from sampan.model.descriptor import Descriptor
 from sampan.model.digest import Digest
+from sampan.store import owner
 from sampan.store.layout import Layout
 
 
@@ -112,7 +113,7 @@ class Blobs:
     @contextmanager
     def temporary(self) -> Iterator[tuple[BinaryIO, str]]:
         """Open a file that is gone on leaving unless it was renamed. Raises OutOfSpace when the disk is full."""
-        path = f"{self._layout.temporary}/{os.getpid()}-{os.urandom(8).hex()}"
+        path = f"{self._layout.temporary}/{owner.current().replace('/', '_')}@{os.urandom(8).hex()}"
         try:
             with open(path, "xb", buffering=1 << 20) as file:
                 try:
@@ -142,9 +143,23 @@ class Blobs:
         except FileNotFoundError:
             pass
 
+    def abandoned(self) -> Iterator[str]:
+        """Yield the paths of temporary files whose process is gone."""
+        for name in os.listdir(self._layout.temporary):
+            token = name.partition("@")[0].replace("_", "/")
+            if token.count("/") != 2 or not owner.alive(token):
+                yield f"{self._layout.temporary}/{name}"
+
+    def all(self) -> Iterator[Digest]:
+        """Yield the digest of every blob that is here."""
+        for algorithm in os.listdir(self._layout.blobs):
+            for name in os.listdir(f"{self._layout.blobs}/{algorithm}"):
+                yield Digest(f"{algorithm}:{name}")
+
     def sweep(self) -> None:
         """Remove temporary files whose process is gone."""
-        for name in os.listdir(self._layout.temporary):
-            pid = name.partition("-")[0]
-            if not pid.isdigit() or not os.path.exists(f"/proc/{pid}"):
-                os.unlink(f"{self._layout.temporary}/{name}")
+        for path in self.abandoned():
+            try:
+                os.unlink(path)
+            except FileNotFoundError:
+                pass  # another command sweeps too

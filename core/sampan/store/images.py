@@ -36,6 +36,15 @@ class Images:
             [(image.id, chain, position) for position, chain in enumerate(chains)],
         )
 
+    def restate(
+        self, cursor: sqlite3.Cursor, image: Digest, blobs: Iterable[Digest], chains: Iterable[Digest], size: int
+    ) -> None:
+        """Put what an image needs and its size on record anew; blobs of other manifests of it stay needed."""
+        cursor.execute("UPDATE images SET size = ? WHERE id = ?", (size, image))
+        cursor.execute("DELETE FROM image_layers WHERE image = ?", (image,))
+        known = self.get(image)
+        self.add(cursor, known, blobs, chains)
+
     def tag(
         self, cursor: sqlite3.Cursor, reference: Reference, image: Digest, manifest: Digest | None = None
     ) -> Digest | None:

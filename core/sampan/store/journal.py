@@ -18,7 +18,7 @@ from contextlib import contextmanager
 
 import msgspec
 
-from sampan.errors import SampanError
+from sampan.errors import Corrupt, SampanError
 from sampan.store import owner
 from sampan.store.database import Database
 
@@ -92,6 +92,32 @@ class Journal:
         mine = [operation for operation, token in dead if self._take_over(operation, token)]
         return sum(self._undo(operation, undo) for operation in mine)
 
+    def stuck(self) -> dict[str, list[Action | None]]:
+        """Return the notes that could not be carried out, by operation, in the order to try; None: unreadable."""
+        found: dict[str, list[Action | None]] = {}
+        query = "SELECT operation, action FROM journal WHERE owner = ? ORDER BY step DESC"
+        for operation, action in self._database.all(query, owner.NOBODY):
+            try:
+                found.setdefault(str(operation), []).append(_decoded(action))
+            except Corrupt:
+                found[str(operation)].append(None)
+        return found
+
+    def words(self) -> list[str]:
+        """Return what the notes speak of: digests, chains, keys and ids that some operation still has in hand."""
+        words: list[str] = []
+        for (action,) in self._database.all("SELECT action FROM journal"):
+            try:
+                words += _decoded(action).what
+            except Corrupt:
+                continue
+        return words
+
+    def drop(self, operation: str) -> None:
+        """Forget an operation's notes without carrying them out."""
+        with self._database.transaction() as cursor:
+            _forget(cursor, operation)
+
     def _take_over(self, operation: str, dead: str) -> bool:
         token = owner.current()
         with self._database.transaction() as cursor:
@@ -110,8 +136,7 @@ class Journal:
         rows = self._database.all("SELECT action FROM journal WHERE operation = ? ORDER BY step DESC", operation)
         try:
             for (action,) in rows:
-                assert isinstance(action, bytes)
-                undo(msgspec.json.decode(action, type=Action))
+                undo(_decoded(action))
         except (SampanError, OSError):
             # A driver that cannot work now must not keep every other command from working: a later one tries again,
             # also while this process lives on.
@@ -121,6 +146,14 @@ class Journal:
         with self._database.transaction() as cursor:
             _forget(cursor, operation)
         return True
+
+
+def _decoded(action: object) -> Action:
+    assert isinstance(action, bytes)
+    try:
+        return msgspec.json.decode(action, type=Action)
+    except msgspec.MsgspecError as error:
+        raise Corrupt(f"a note in the journal cannot be read: {error}") from error
 
 
 def _forget(cursor: sqlite3.Cursor, operation: str) -> None:

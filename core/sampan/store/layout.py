@@ -64,10 +64,15 @@ class Layout(msgspec.Struct, frozen=True):
         """What happened before that."""
         return f"{self.run_root}/events.1.jsonl"
 
+    @property
+    def blobs(self) -> str:
+        """The directory of blobs, each in one named by its digest's algorithm."""
+        return f"{self.root}/blobs"
+
     def blob(self, digest: Digest) -> str:
         """The file that holds a blob."""
         algorithm, _, value = digest.partition(":")
-        return f"{self.root}/blobs/{algorithm}/{value}"
+        return f"{self.blobs}/{algorithm}/{value}"
 
     def storage(self, driver: str) -> str:
         """A storage driver's own directory."""

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import errno
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +9,7 @@ import pytest
 from sampan.errors import Corrupt, NotFound, OutOfSpace
 from sampan.model.descriptor import Descriptor
 from sampan.model.digest import Digest, of
+from sampan.store import owner
 from sampan.store.store import Store
 
 
@@ -99,9 +98,10 @@ def test_a_full_disk_is_out_of_space(store: Store) -> None:
 
 
 def test_sweep_spares_what_living_processes_write(store: Store, tmp_path: Path) -> None:
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    for name in (f"{ended.pid}-aa", f"{os.getpid()}-bb", "strange"):
+    mine = owner.current().replace("/", "_")
+    boot, pid, began = mine.split("_")
+    dead = f"{boot}_{pid}_{int(began) + 1}"  # another process with the same number
+    for name in (f"{dead}@aa", f"{mine}@bb", "strange"):
         Path(store.layout.temporary, name).touch()
     store.blobs.sweep()
-    assert temporaries(store) == [f"{os.getpid()}-bb"]
+    assert temporaries(store) == [f"{mine}@bb"]
