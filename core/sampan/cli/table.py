@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
 _PADDING = 3
 _NARROWEST = 10
-_PARSE = "failed to parse template"
-_RENDER = "failed to execute template"
+_BLAME = "template parsing error"
 
 
 def listing(
@@ -26,27 +25,33 @@ def listing(
     *,
     quiet: str = "",
     kind: str = "row",
+    raw: str = "",
+    blame: tuple[str, str] = (_BLAME, _BLAME),
 ) -> list[str]:
     """Return the lines of a listing.
 
     ``rows`` map field names to what Record takes; ``headers`` gives each field's heading, ``columns`` the fields of
     the plain table; ``form`` is the argument of ``--format``: empty, ``table``, ``table TEMPLATE``, ``json`` or a
-    template, with ``\\t`` and ``\\n`` spelled out or real; ``quiet`` names the one field that ``-q`` leaves. ``kind``
-    names the rows in error messages. Raises InvalidInput on a template that is wrong, rows or none.
+    template, with ``\\t`` and ``\\n`` spelled out or real; ``quiet`` names the one field that ``-q`` leaves where
+    no template is given; ``raw`` is the template of the format of that name. ``kind`` names the rows in error messages,
+    which begin with ``blame``: where a template does not parse, and where it has no value. Raises InvalidInput on a
+    template that is wrong, rows or none.
     """
     if not quiet and form.strip() in ("", "table"):
         plain = ["\t".join(_cell(row[name]) for name in columns) for row in rows]
         return align(["\t".join(headers[name] for name in columns), *plain])
     from sampan.cli.gotemplate import Record
 
-    if quiet:
-        form = form if form and not form.startswith(("table", "json")) else "{{." + quiet + "}}"
-    template, tabular = _template(form)
-    lines = [template.render(Record(row, kind), blame=_RENDER) for row in rows]
+    if form.strip() in ("", "table"):
+        form = "{{." + quiet + "}}"
+    elif form == "raw" and raw:
+        form = raw
+    template, tabular = _template(form, blame[0])
+    lines = [template.render(Record(row, kind), blame=blame[1]) for row in rows]
     if not tabular:
         return [line for text in lines for line in text.split("\n")]
     heads = Record({**headers, "Label": lambda name: name.rpartition(".")[2]}, kind)
-    return align([template.render(heads, heading=True, blame=_RENDER), *lines])
+    return align([template.render(heads, heading=True, blame=blame[1]), *lines])
 
 
 def align(lines: Iterable[str], *, narrowest: int = _NARROWEST) -> list[str]:
@@ -69,7 +74,7 @@ def _cell(value: Any) -> str:
     return str(value() if callable(value) else value)
 
 
-def _template(form: str) -> tuple[Template, bool]:
+def _template(form: str, blame: str) -> tuple[Template, bool]:
     from sampan.cli.gotemplate import Template
 
     if form == "json":
@@ -77,4 +82,4 @@ def _template(form: str) -> tuple[Template, bool]:
     tabular = form.startswith("table")
     if tabular:
         form = form.removeprefix("table").strip()
-    return Template(form.replace("\\t", "\t").replace("\\n", "\n"), blame=_PARSE), tabular
+    return Template(form.replace("\\t", "\t").replace("\\n", "\n"), blame=blame), tabular

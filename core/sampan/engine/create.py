@@ -10,7 +10,7 @@ import msgspec
 
 from sampan.engine import bundle_mounts, confinement, events, names, networking, policy, process, security, undo
 from sampan.model.container import Container, ContainerSpec, Status
-from sampan.model.image import Image, ImageConfig, decode
+from sampan.model.image import Image
 
 if TYPE_CHECKING:
     from sampan.engine.engine import Engine
@@ -35,7 +35,7 @@ def create(engine: Engine, spec: ContainerSpec) -> Container:
 
 
 def _describe(engine: Engine, spec: ContainerSpec, image: Image) -> Container:
-    config = decode(engine.store.blobs.read(image.id), ImageConfig, f"the configuration of image {image.short_id}")
+    config = engine.store.configuration(image)
     if spec.platform:
         from sampan.engine import platforms
 

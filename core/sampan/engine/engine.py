@@ -16,7 +16,7 @@ from sampan.store.layout import Layout
 from sampan.store.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any, BinaryIO
 
     from sampan.contracts.log import Entry
@@ -27,8 +27,11 @@ if TYPE_CHECKING:
     from sampan.engine.attach import Attachment
     from sampan.engine.check_finding import Finding
     from sampan.engine.exec_ import ExecRequest, Execution
+    from sampan.engine.history import Step
+    from sampan.engine.prune import Pruned
     from sampan.engine.pull import Pulled
     from sampan.model.container import Container, ContainerSpec
+    from sampan.model.disk_usage import ContainerSize, DiskUsage, ImageUsage
     from sampan.model.image import Image
     from sampan.plugin.manager import Plugins
 
@@ -147,21 +150,60 @@ class Engine:
 
         return pull.pull(self, reference, platform=platform, report=report)
 
-    def images(self, filters: Mapping[str, Sequence[str]] | None = None) -> list[Image]:
-        """Return the images that pass every filter (see ``sampan.engine.images``), the newest first."""
+    def images(
+        self, filters: Mapping[str, Sequence[str]] | None = None, *, all: bool = False  # noqa: A002  # as for containers
+    ) -> list[Image]:
+        """Return the images that pass every filter (see ``sampan.engine.images``), the newest first.
+
+        Without ``all`` those that others were committed from and that have no name are left out.
+        """
         from sampan.engine import images
 
-        return images.images(self, filters)
+        return images.images(self, filters, everything=all)
 
     def image(self, text: str) -> Image:
         """Return the image with this name, digest or (shortened) id. Raises NotFound."""
         return self.store.images.find(text)
 
-    def remove_image(self, text: str, *, force: bool = False) -> list[str]:
-        """Remove a name, or the image itself with its last name; return Docker's Untagged and Deleted lines."""
+    def remove_image(
+        self, text: str, *, force: bool = False, prune: bool = True, platforms: Sequence[str] = ()
+    ) -> list[str]:
+        """Remove a name, or the image itself with its last name; return Docker's Untagged and Deleted lines.
+
+        With ``prune`` the parents that this leaves without a use go too; the image must be of one of ``platforms``.
+        """
         from sampan.engine import remove_image
 
-        return remove_image.remove_image(self, text, force=force)
+        return remove_image.remove_image(self, text, force=force, prune=prune, wanted=platforms).lines
+
+    def tag(self, source: str, target: str) -> None:
+        """Give an image another name; one that another image had passes to it."""
+        from sampan.engine import tag
+
+        tag.tag(self, source, target)
+
+    def history(self, text: str, *, platform: str = "") -> list[Step]:
+        """Return the steps that an image came to be by, the last first."""
+        from sampan.engine import history
+
+        return history.history(self, text, platform=platform)
+
+    def image_usage(self, images: Iterable[Image]) -> list[ImageUsage]:
+        """Return what images take of the disk."""
+        from sampan.engine import disk_usage
+
+        return disk_usage.of_images(self, images)
+
+    def prune_images(
+        self, *, all: bool = False, until: float | None = None, labels: Sequence[str] = (), without: Sequence[str] = (),  # noqa: A002
+    ) -> Pruned:
+        """Remove the images without a tag that nothing needs, or ``all`` that no container needs.
+
+        Only those made ``until`` then, in seconds since the epoch, with all of ``labels`` and none of ``without``.
+        """
+        from sampan.engine import prune
+
+        return prune.prune_images(self, prune.Choice(until, labels, without), everything=all)
 
     def import_image(
         self,
@@ -322,6 +364,20 @@ class Engine:
 
         remove.remove(self, container, force=force)
 
+    def prune_containers(
+        self, *, until: float | None = None, labels: Sequence[str] = (), without: Sequence[str] = ()
+    ) -> Pruned:
+        """Remove the containers that do not run; which of them, see ``prune_images``."""
+        from sampan.engine import prune
+
+        return prune.prune_containers(self, prune.Choice(until, labels, without))
+
+    def container_size(self, container: Container) -> ContainerSize:
+        """Return what a container has written, and with its image, in bytes."""
+        from sampan.engine import disk_usage
+
+        return disk_usage.container_size(self, container)
+
     def logs(
         self, container: str, *, follow: bool = False, since: float = 0.0, until: float = 0.0, tail: int = -1
     ) -> Iterator[Entry]:
@@ -330,17 +386,23 @@ class Engine:
 
         return logs.logs(self, container, follow=follow, since=since, until=until, tail=tail)
 
-    def inspect_container(self, text: str) -> dict[str, Any]:
-        """Return what Docker's ``inspect`` shows of a container."""
+    def inspect_container(self, text: str, *, size: bool = False) -> dict[str, Any]:
+        """Return what Docker's ``inspect`` shows of a container, with ``size`` what it takes of the disk too."""
         from sampan.engine import inspect_container
 
-        return inspect_container.inspect_container(self, text)
+        return inspect_container.inspect_container(self, text, size=size)
 
-    def inspect_image(self, text: str) -> dict[str, Any]:
+    def inspect_image(self, text: str, *, platform: str = "") -> dict[str, Any]:
         """Return what Docker's ``inspect`` shows of an image."""
         from sampan.engine import inspect_image
 
-        return inspect_image.inspect_image(self, text)
+        return inspect_image.inspect_image(self, text, platform=platform)
+
+    def disk_usage(self) -> DiskUsage:
+        """Return what images and containers take of the disk."""
+        from sampan.engine import disk_usage
+
+        return disk_usage.disk_usage(self)
 
     def info(self) -> dict[str, Any]:
         """Return what Docker's ``info`` shows: counts, drivers, the machine."""

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sampan.errors import InvalidInput
+from sampan.model import label
 from sampan.model import reference as references
-from sampan.model.image import Image, ImageConfig, decode
+from sampan.model.image import Image
 
 if TYPE_CHECKING:
     import re
@@ -17,21 +18,24 @@ if TYPE_CHECKING:
     from sampan.engine.engine import Engine
 
 Filters = Mapping[str, Sequence[str]]
-"""Values by filter: ``dangling``, ``reference``, ``before``, ``since``, ``label``."""
+"""Values by filter: ``dangling``, ``reference``, ``before``, ``since``, ``label``, ``until`` (epoch seconds)."""
 
-_KNOWN = ("dangling", "reference", "label", "before", "since")
 _TRUE, _FALSE = ("1", "t", "T", "TRUE", "true", "True"), ("0", "f", "F", "FALSE", "false", "False")
 
 
-def images(engine: Engine, filters: Filters | None = None) -> list[Image]:
-    """Return the images that pass every filter, the newest first.
+def images(engine: Engine, filters: Filters | None = None, *, everything: bool = False) -> list[Image]:
+    """Return the images that pass every filter, the newest first; unless ``everything``, without intermediate ones.
 
+    Intermediate is what has no name and was committed from.
     Of several values all must hold, save ``reference``, where any may; only the names that match are left on an image.
     Raises InvalidInput on an unknown filter or value, NotFound when ``before`` or ``since`` names no image.
     """
     found = engine.store.images.all()
+    if not everything or "dangling" in (filters or {}):
+        parents = {image.parent for image in found}
+        found = [image for image in found if image.tags or image.digests or image.id not in parents]
     for name, values in (filters or {}).items():
-        if name not in _KNOWN:
+        if name not in _CHOOSERS:
             raise InvalidInput(f"Invalid filter '{name}'")
         found = _CHOOSERS[name](engine, found, values)
     return found
@@ -55,15 +59,17 @@ def _since(engine: Engine, found: list[Image], values: Sequence[str]) -> list[Im
     return [image for image in found if image.created > latest]
 
 
+def _until(engine: Engine, found: list[Image], values: Sequence[str]) -> list[Image]:
+    earliest = min(map(float, values))
+    return [image for image in found if image.created < earliest]
+
+
 def _label(engine: Engine, found: list[Image], values: Sequence[str]) -> list[Image]:
     return [image for image in found if all(_has_label(engine, image, value) for value in values)]
 
 
 def _has_label(engine: Engine, image: Image, wanted: str) -> bool:
-    config = decode(engine.store.blobs.read(image.id), ImageConfig, f"the configuration of image {image.short_id}")
-    labels = config.defaults.labels or {}
-    key, equals, value = wanted.partition("=")
-    return key in labels and (not equals or labels[key] == value)
+    return label.fits(engine.store.configuration(image).defaults.labels or {}, wanted)
 
 
 def _reference(engine: Engine, found: list[Image], values: Sequence[str]) -> list[Image]:
@@ -101,4 +107,7 @@ def _pattern(text: str) -> re.Pattern[str]:
         raise InvalidInput(f"invalid filter 'reference={text}': syntax error in pattern") from error
 
 
-_CHOOSERS = {"dangling": _dangling, "reference": _reference, "label": _label, "before": _before, "since": _since}
+_CHOOSERS = {
+    "dangling": _dangling, "reference": _reference, "label": _label, "before": _before, "since": _since,
+    "until": _until,
+}  # fmt: skip

@@ -25,7 +25,7 @@ def info(engine: Engine) -> dict[str, Any]:
         "ContainersRunning": count[Status.RUNNING],
         "ContainersPaused": count[Status.PAUSED],
         "ContainersStopped": len(containers) - count[Status.RUNNING] - count[Status.PAUSED],
-        "Images": len(engine.images()),
+        "Images": len(engine.images(all=True)),
         "ServerVersion": __version__,
         "Driver": engine.storage_name(),
         "LoggingDriver": engine.settings.log_driver,

@@ -17,8 +17,11 @@ _NEVER = "0001-01-01T00:00:00Z"
 _DEFAULT_SHM = 64 << 20
 
 
-def inspect_container(engine: Engine, text: str) -> dict[str, Any]:
-    """Return Docker's document of a container; members that Sampan has no meaning for are left out."""
+def inspect_container(engine: Engine, text: str, *, size: bool = False) -> dict[str, Any]:
+    """Return Docker's document of a container; members that Sampan has no meaning for are left out.
+
+    With ``size`` it tells what the container takes of the disk.
+    """
     container = engine.container(text)
     spec = container.spec
     files = engine.layout.container(container.id)
@@ -43,6 +46,7 @@ def inspect_container(engine: Engine, text: str) -> dict[str, Any]:
         "ExecIDs": None,
         "HostConfig": _host_config(container),
         "GraphDriver": {"Name": container.storage_driver, "Data": _mount_data(engine, container)},
+        **(_sizes(engine, container) if size else {}),
         "Mounts": [_mount(volume) for volume in spec.volumes],
         "Config": _config(container),
         "NetworkSettings": _network_settings(container),
@@ -202,6 +206,13 @@ def _mount_data(engine: Engine, container: Container) -> dict[str, str]:
             if equals and key.endswith("dir"):
                 data[f"{key[:-3].capitalize()}Dir"] = value
     return data
+
+
+def _sizes(engine: Engine, container: Container) -> dict[str, int]:
+    from sampan.engine import disk_usage
+
+    size = disk_usage.container_size(engine, container)
+    return {"SizeRw": size.own, "SizeRootFs": size.whole}
 
 
 def _existing(path: str) -> str:

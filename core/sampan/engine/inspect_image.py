@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from sampan.engine import platforms
 from sampan.engine.timestamps import written
 from sampan.model import reference as references
 from sampan.model.image import Image
@@ -21,12 +22,14 @@ _CONFIG: dict[str, Any] = {
 _NOWHERE = "0001-01-01T00:00:00Z"
 
 
-def inspect_image(engine: Engine, text: str) -> dict[str, Any]:
-    """Return what is known of an image. Raises NotFound.
+def inspect_image(engine: Engine, text: str, *, platform: str = "") -> dict[str, Any]:
+    """Return what is known of an image. Raises NotFound, also where it is not for the platform asked for.
 
     Members are Docker's, in Docker's order; the configuration's are passed on as they came, unknown ones too.
     """
     image = engine.image(text)
+    if platform:
+        platforms.check_any(engine.store.configuration(image), [platform], text)
     document: dict[str, Any] = msgspec.json.decode(engine.store.blobs.read(image.id))
     tags = [references.parse(tag).familiar for tag in image.tags]
     return {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sampan.errors import NotFound, Unsupported
 from sampan.model import platform as platforms
 from sampan.model.descriptor import Descriptor
@@ -26,6 +28,19 @@ def choose(index: Index, wanted: Platform) -> Descriptor:
     if not ranked:
         raise NotFound(f"no matching manifest for {wanted} in the manifest list entries")
     return index.manifests[ranked[0][1]]
+
+
+def check_any(config: ImageConfig, texts: Sequence[str], name: str) -> None:
+    """Refuse an image that is for none of the platforms named; where none is named, any will do."""
+    refusals = []
+    for text in texts:
+        try:
+            return check(config, wanted(text), asked=True, name=name)
+        except NotFound as error:
+            refusals.append(error)
+    if refusals:
+        raise refusals[0]
+    return None
 
 
 def check(config: ImageConfig, wanted: Platform, asked: bool, name: str) -> None:

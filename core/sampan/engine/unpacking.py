@@ -18,7 +18,7 @@ from sampan.engine.team import Events, Stopped
 from sampan.errors import Corrupt
 from sampan.model.descriptor import Descriptor
 from sampan.model.digest import Digest, chain_id, encoded
-from sampan.model.image import ImageConfig, Manifest, decode
+from sampan.model.image import Manifest, decode
 from sampan.store import locks
 from sampan.store.layers import Layer
 
@@ -59,7 +59,7 @@ def unpack(engine: Engine, image: Image, driver: str, report: Report) -> None:
 
     store = engine.store
     manifest = decode(store.blobs.read(image.manifest), Manifest, f"the manifest of image {image.short_id}")
-    config = decode(store.blobs.read(image.id), ImageConfig, f"the configuration of image {image.short_id}")
+    config = store.configuration(image)
     lacking = [
         step for step in steps(config.rootfs.diff_ids, manifest.layers) if store.layers.get(driver, step.chain) is None
     ]

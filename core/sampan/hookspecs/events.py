@@ -32,6 +32,16 @@ def sampan_image_imported(reference: str, image: str) -> None:
 
 
 @hookspec
+def sampan_image_tagged(reference: str, image: str) -> None:
+    """An image was given a name by ``tag``."""
+
+
+@hookspec
+def sampan_image_untagged(reference: str, image: str) -> None:
+    """A tag or repository digest was taken from an image."""
+
+
+@hookspec
 def sampan_image_removed(image: str) -> None:
     """An image and what only it used are gone."""
 

@@ -180,6 +180,14 @@ class Plugins:
         """Tell that an image was made from a snapshot."""
         self._announce("sampan_image_imported", {"reference": reference, "image": image})
 
+    def image_tagged(self, reference: str, image: str) -> None:
+        """Tell that an image was given a name."""
+        self._announce("sampan_image_tagged", {"reference": reference, "image": image})
+
+    def image_untagged(self, reference: str, image: str) -> None:
+        """Tell that a name was taken from an image."""
+        self._announce("sampan_image_untagged", {"reference": reference, "image": image})
+
     def image_removed(self, image: str) -> None:
         """Tell that an image is gone."""
         self._announce("sampan_image_removed", {"image": image})

@@ -173,6 +173,18 @@ class Images:
         """Return the images that were committed from an image."""
         return list(self._select("WHERE parent = ?", image))
 
+    def contents(self) -> dict[Digest, tuple[list[Digest], list[Digest]]]:
+        """Return the blobs and the layer chains, lowest first, of every image."""
+        found: dict[Digest, tuple[list[Digest], list[Digest]]] = {}
+        for (image,) in self._database.all("SELECT id FROM images"):
+            found[Digest(str(image))] = ([], [])
+        for column, query in enumerate((
+            "SELECT image, digest FROM image_blobs", "SELECT image, chain FROM image_layers ORDER BY image, position",
+        )):
+            for image, digest in self._database.all(query):
+                found.setdefault(Digest(str(image)), ([], []))[column].append(Digest(str(digest)))
+        return found
+
     def _by_id(self, text: str) -> list[Image]:
         prefix = text.removeprefix("sha256:")
         if not prefix or len(prefix) > 64 or not _HEX.issuperset(prefix):

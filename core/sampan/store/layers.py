@@ -51,6 +51,26 @@ class Layers:
         row = self._database.one("SELECT size FROM layers WHERE chain = ?", chain)
         return int(str(row[0])) if row else None
 
+    def total(self, chain: Digest) -> int:
+        """Return what a layer takes with all drivers that hold it."""
+        row = self._database.one("SELECT coalesce(sum(size), 0) FROM layers WHERE chain = ?", chain)
+        return int(str(row[0])) if row else 0
+
+    def totals(self) -> dict[Digest, int]:
+        """Return what every layer takes with all drivers that hold it."""
+        rows = self._database.all("SELECT chain, sum(size) FROM layers GROUP BY chain")
+        return {Digest(str(chain)): int(str(size)) for chain, size in rows}
+
+    def below(self, driver: str, chain: Digest) -> int:
+        """Return what a layer unpacks to with all those it stands on."""
+        row = self._database.one(
+            "WITH RECURSIVE stack (chain, parent, size) AS ("
+            "SELECT chain, parent, size FROM layers WHERE driver = ?1 AND chain = ?2 UNION ALL "
+            "SELECT next.chain, next.parent, next.size FROM layers AS next JOIN stack ON next.chain = stack.parent "
+            "WHERE next.driver = ?1) SELECT coalesce(sum(size), 0) FROM stack", driver, chain,
+        )
+        return int(str(row[0])) if row else 0
+
     def add(self, cursor: sqlite3.Cursor, layer: Layer) -> None:
         """Record a layer."""
         cursor.execute(

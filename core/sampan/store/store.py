@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
+from sampan.model.image import Image, ImageConfig, decode
 from sampan.store.blobs import Blobs
 from sampan.store.containers import Containers
 from sampan.store.database import Database
@@ -43,6 +44,10 @@ class Store:
     def networks(self) -> Networks:
         """The network records."""
         return Networks(self.database)
+
+    def configuration(self, image: Image) -> ImageConfig:
+        """Return an image's configuration. Raises NotFound and Corrupt when its blob is gone or damaged."""
+        return decode(self.blobs.read(image.id), ImageConfig, f"the configuration of image {image.short_id}")
 
     def close(self) -> None:
         """Close the database."""

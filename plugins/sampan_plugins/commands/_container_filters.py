@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from sampan.errors import InvalidInput, NotFound
+from sampan.model import label
 from sampan.model.container import Container, Status
 
 if TYPE_CHECKING:
@@ -36,12 +37,6 @@ def matching(
 def _fits(context: Context, container: Container, name: str, values: list[str]) -> bool:
     answers = (_TESTS[name](context, container, value) for value in values)
     return all(answers) if name == "label" else any(answers)
-
-
-def label_fits(labels: dict[str, str], value: str) -> bool:
-    """Tell whether there is the label ``key``, or ``key=value``."""
-    key, equals, content = value.partition("=")
-    return key in labels and (not equals or labels[key] == content)
 
 
 def _name(context: Context, container: Container, value: str) -> bool:
@@ -76,7 +71,7 @@ _TESTS: dict[str, _Test] = {
     "id": lambda context, container, value: container.id.startswith(value),
     "name": _name,
     "status": lambda context, container, value: container.status == value,
-    "label": lambda context, container, value: label_fits(container.spec.labels, value),
+    "label": lambda context, container, value: label.fits(container.spec.labels, value),
     "ancestor": _ancestor,
     "exited": lambda context, container, value: (
         container.status is Status.EXITED and container.exit_code == int(value)

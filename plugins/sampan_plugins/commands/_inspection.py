@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from sampan.cli.context import warn
 from sampan.errors import InvalidInput, NotFound, SampanError
 from sampan_plugins.commands._each import complain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from sampan.cli.context import Context
 
+_LookUp = Callable[[str], dict[str, Any]]
 
-def show(context: Context, names: tuple[str, ...], form: str, kind: str) -> int:
+
+def show(
+    context: Context, names: tuple[str, ...], form: str, kind: str, *, size: bool = False, platform: str = ""
+) -> int:
     """Print those that are found, then complain about those that are not; return the exit code.
 
-    ``kind`` is ``container``, ``image`` or empty for either, containers first.
+    ``kind`` is ``container``, ``image`` or empty for either, containers first; ``size`` is for containers, the
+    ``platform`` to be of for images.
     """
     found, failures = [], []
+    places = _places(context, kind, size=size, platform=platform)
     for name in names:
         try:
-            found.append(_look_up(context, name, kind))
+            found.append(_look_up(name, places))
         except SampanError as error:
             failures.append(error)
     if form:
@@ -36,13 +42,23 @@ def show(context: Context, names: tuple[str, ...], form: str, kind: str) -> int:
     return int(bool(failures))
 
 
-def _look_up(context: Context, name: str, kind: str) -> dict[str, Any]:
-    places: dict[str, Callable[[str], dict[str, Any]]] = {
-        "container": context.engine.inspect_container, "image": context.engine.inspect_image,
-    }  # fmt: skip
-    if kind:
-        return places[kind](name)
-    for look_up in places.values():
+def _places(context: Context, kind: str, *, size: bool, platform: str) -> list[_LookUp]:
+    def container(name: str) -> dict[str, Any]:
+        return context.engine.inspect_container(name, size=size)
+
+    def image(name: str) -> dict[str, Any]:
+        document = context.engine.inspect_image(name, platform=platform)
+        if size:
+            warn("--size ignored for image")
+        return document
+
+    return {"container": [container], "image": [image]}.get(kind, [container, image])
+
+
+def _look_up(name: str, places: list[_LookUp]) -> dict[str, Any]:
+    if len(places) == 1:
+        return places[0](name)
+    for look_up in places:
         try:
             return look_up(name)
         except (NotFound, InvalidInput) as error:

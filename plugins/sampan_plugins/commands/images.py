@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
-
 import click
 
 from sampan import hookimpl
-from sampan.cli import units
 from sampan.cli.command import command
 from sampan.cli.context import Context, pass_context
 from sampan.errors import InvalidInput
-from sampan.model import reference as references
+from sampan_plugins.commands import _image_rows
 from sampan_plugins.commands._flags import FILTER
 
-if TYPE_CHECKING:
-    from sampan.model.image import Image
-
-_HEADERS = {
-    "Repository": "REPOSITORY", "Tag": "TAG", "Digest": "DIGEST", "ID": "IMAGE ID", "CreatedSince": "CREATED",
-    "CreatedAt": "CREATED AT", "Size": "SIZE", "VirtualSize": "SIZE", "Containers": "CONTAINERS",
-    "SharedSize": "SHARED SIZE", "UniqueSize": "UNIQUE SIZE",
-}  # fmt: skip
-_NONE = "<none>"
+_RAW = (
+    "repository: {{.Repository}}\ntag: {{.Tag}}\n%simage_id: {{.ID}}\n"
+    "created_at: {{.CreatedAt}}\nvirtual_size: {{.Size}}\n"
+)
 
 
 @hookimpl
@@ -35,13 +24,13 @@ def sampan_open_command(name: str) -> click.Command:
 
 
 @command("images")
-@click.option("--all", "-a", "everything", is_flag=True, help="Accepted for compatibility: nothing is hidden")
+@click.option("--all", "-a", "everything", is_flag=True, help="Show all images (default hides intermediate images)")
 @click.option("--digests", is_flag=True, help="Show digests")
 @click.option("--filter", "-f", "filters", type=FILTER, multiple=True, metavar="filter", help="Show only some")
 @click.option("--format", "form", metavar="string", default="", help='A Go template, "table TEMPLATE" or "json"')
 @click.option("--no-trunc", is_flag=True, help="Do not shorten what is shown")
 @click.option("--quiet", "-q", is_flag=True, help="Only show image IDs")
-@click.option("--tree", is_flag=True, hidden=True)
+@click.option("--tree", is_flag=True, help="Show images with their platforms, and what they take of the disk")
 @click.argument("pattern", metavar="[REPOSITORY[:TAG]]", default="", required=False)
 @pass_context
 def images(
@@ -49,63 +38,40 @@ def images(
     quiet: bool, tree: bool, pattern: str,
 ) -> None:  # fmt: skip
     """List images."""
+    if tree:
+        for flag, given in (("quiet", quiet), ("no-trunc", no_trunc), ("digests", digests), ("format", bool(form))):
+            if given:
+                raise InvalidInput(f"--{flag} is not yet supported with --tree")
+    found = context.engine.images(_wanted(filters, pattern), all=everything)
+    if tree:
+        from sampan_plugins.commands import _image_tree
+
+        shown = found if everything else [image for image in found if image.tags or image.digests]
+        return click.echo(_image_tree.drawn(context.engine.image_usage(shown)))
     from sampan.cli.table import listing
 
-    if tree:
-        raise InvalidInput("--tree is not supported yet")
-    if quiet and form:
-        sys.stderr.write("WARNING: Ignoring custom format, because both --format and --quiet are set.\n")
-        form = ""
-    wanted: dict[str, list[str]] = {"reference": [pattern]} if pattern else {}
-    for name, value in filters:
-        wanted.setdefault(name, []).append(value)
-    found = context.engine.images(wanted)
     digests = digests or ".Digest" in form
     rows = [
-        _row(image, *names, no_trunc=no_trunc) for image in found for names in _names(image, digests=digests)
+        _image_rows.row(image, *names, no_trunc=no_trunc)
+        for image in found
+        for names in _image_rows.names(image, digests=digests)
     ]
-    if quiet:
-        lines = [row["ID"] for row in rows]
-    else:
-        middle = ("Digest",) if digests else ()
-        columns = ("Repository", "Tag", *middle, "ID", "CreatedSince", "Size")
-        lines = listing(rows, _HEADERS, columns, form, kind="image")
-    click.echo("".join(f"{line}\n" for line in lines), nl=False)
+    if form.startswith("table") and digests and "{{" in form and ".Digest" not in form:
+        form += "\t{{.Digest}}"
+    columns = ("Repository", "Tag", *(("Digest",) if digests else ()), "ID", "CreatedSince", "Size")
+    raw = "image_id: {{.ID}}" if quiet else _RAW % ("digest: {{.Digest}}\n" if digests else "")
+    lines = listing(
+        rows, _image_rows.HEADERS, columns, form, quiet="ID" if quiet else "", kind="*formatter.imageContext", raw=raw
+    )
+    return click.echo("".join(f"{line}\n" for line in lines), nl=False)
 
 
-def _names(image: Image, *, digests: bool) -> Iterator[tuple[str, str, str]]:
-    """Yield repository, tag and digest for each row that an image takes."""
-    known: dict[str, list[str]] = {}
-    for name in image.digests:
-        repository, _, digest = name.partition("@")
-        known.setdefault(references.familiar(repository), []).append(digest)
-    tagged = set()
-    for name in image.tags:
-        repository, _, tag = name.rpartition(":")
-        repository = references.familiar(repository)
-        tagged.add(repository)
-        for digest in (known.get(repository) if digests else None) or [_NONE]:
-            yield repository, tag, digest
-    for repository, its in known.items():
-        if repository not in tagged:
-            for digest in its if digests else [_NONE]:
-                yield repository, _NONE, digest
-    if not image.tags and not image.digests:
-        yield _NONE, _NONE, _NONE
+def _wanted(filters: tuple[tuple[str, str], ...], pattern: str) -> dict[str, list[str]]:
+    wanted: dict[str, list[str]] = {"reference": [pattern]} if pattern else {}
+    for name, value in filters:
+        if name == "until":
+            from sampan_plugins.commands import _pruning
 
-
-def _row(image: Image, repository: str, tag: str, digest: str, *, no_trunc: bool) -> dict[str, Any]:
-    size = units.human_size(image.size)
-    return {
-        "Repository": repository,
-        "Tag": tag,
-        "Digest": digest,
-        "ID": image.id if no_trunc else image.short_id,
-        "CreatedSince": units.ago(image.created) or "N/A",
-        "CreatedAt": lambda: time.strftime("%Y-%m-%d %H:%M:%S %z %Z", time.localtime(image.created)),
-        "Size": size,
-        "VirtualSize": size,
-        "Containers": "N/A",
-        "SharedSize": "N/A",
-        "UniqueSize": "N/A",
-    }
+            value = str(_pruning.moment(value))
+        wanted.setdefault(name, []).append(value)
+    return wanted

@@ -20,7 +20,7 @@ def sampan_open_command(name: str) -> click.Command:
 
 @command("inspect")
 @click.option("--format", "-f", "form", metavar="string", default="", help='Print by a Go template, or "json"')
-@click.option("--size", "-s", is_flag=True, help="Accepted for compatibility: sizes are not shown yet")
+@click.option("--size", "-s", is_flag=True, help="Display total file sizes if the type is container")
 @click.option("--type", "kind", metavar="string", default="", help='Only objects of this type ("container", "image")')
 @click.argument("names", metavar="NAME|ID [NAME|ID...]", nargs=-1, required=True)
 @pass_context
@@ -30,4 +30,4 @@ def inspect(context: Context, form: str, size: bool, kind: str, names: tuple[str
 
     if kind and kind not in _TYPES:
         raise InvalidInput(f'unknown type: "{kind}": must be one of "container", "image"')
-    return show(context, names, form, kind)
+    return show(context, names, form, kind, size=size)

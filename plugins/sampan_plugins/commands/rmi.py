@@ -18,17 +18,21 @@ def sampan_open_command(name: str) -> click.Command:
 
 
 @command("rmi")
-@click.option("--force", "-f", is_flag=True, help="Remove an image that stopped containers use or several names name")
-@click.option("--no-prune", is_flag=True, help="Accepted for compatibility: there are no untagged parents to keep")
+@click.option("--force", "-f", is_flag=True, help="Force removal of the image")
+@click.option("--no-prune", is_flag=True, help="Do not delete untagged parents")
+@click.option("--platform", "platforms", multiple=True, metavar="strings", help="Remove only what is for this platform")
 @click.argument("images", metavar="IMAGE [IMAGE...]", nargs=-1, required=True)
 @pass_context
-def rmi(context: Context, images: tuple[str, ...], force: bool, no_prune: bool) -> int:
+def rmi(context: Context, images: tuple[str, ...], force: bool, no_prune: bool, platforms: tuple[str, ...]) -> int:
     """Remove one or more images."""
     missing = []
+    wanted = [one for text in platforms for one in text.split(",")]
 
     def remove(name: str) -> str:
         try:
-            return "\n".join(context.engine.remove_image(name, force=force))
+            return "\n".join(
+                context.engine.remove_image(name, force=force, prune=not no_prune, platforms=wanted)
+            )
         except NotFound:
             missing.append(name)
             raise

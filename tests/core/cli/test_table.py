@@ -18,7 +18,10 @@ ROW: dict[str, Any] = {
 
 
 def lines(form: str = "", *rows: dict[str, Any], quiet: str = "") -> list[str]:
-    return listing(rows or [ROW], HEADERS, COLUMNS, form, quiet=quiet, kind="container")
+    return listing(
+        rows or [ROW], HEADERS, COLUMNS, form, quiet=quiet, kind="container",
+        blame=("failed to parse template", "failed to execute template"),
+    )
 
 
 @pytest.mark.parametrize("form", ["", "table"])

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import io
+import subprocess
 from pathlib import Path
 
 import pytest
-from tests.core.engine.workbench import DRIVERS, archive, content, engine_at, push
+from tests.core.engine.containers import python
+from tests.core.engine.workbench import DRIVERS, archive, content, engine_at, push, stack
 from tests.services.registry import RegistryServer
 
 from sampan.engine import unpack
@@ -115,3 +117,80 @@ def test_a_running_container_cannot_be_overruled(tmp_path: Path) -> None:
         assert engine.remove_image("used:1", force=True) == ["Untagged: used:1"]
         assert engine.image(image.id).tags == ()
         engine.store.containers.update("c0ffee" + "0" * 58, status=Status.EXITED)
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_parents_without_a_use_go_too(tmp_path: Path, registry: RegistryServer, driver: str) -> None:
+    with engine_at(tmp_path, driver) as engine:
+        lower, middle, upper = stack(engine, registry, f"rmi/parents-{driver}")
+        chains = [chain for chain, _ in engine.store.layers.held(driver, upper.id)]
+        name = f"{registry.address}/rmi/parents-{driver}"
+        # A name goes, the image stays: another was committed from it.
+        assert [line.split()[0] for line in engine.remove_image(f"{name}:2")] == ["Untagged:", "Untagged:"]
+        for force in (False, True):
+            with pytest.raises(Conflict, match=r"\(cannot be forced\) - image has dependent child images$"):
+                engine.remove_image(middle.id, force=force)
+        assert {image.id for image in engine.images()} == {lower.id, upper.id}
+        assert {image.id for image in engine.images(all=True)} == {lower.id, middle.id, upper.id}
+        assert engine.images({"dangling": ["true"]}, all=True) == []
+        # The named one is where it ends.
+        assert engine.remove_image(upper.id)[2:] == [
+            f"Deleted: {upper.id}", f"Deleted: {chains[2]}", f"Deleted: {middle.id}", f"Deleted: {chains[1]}",
+        ]
+        assert engine.remove_image(f"{name}:1")[2:] == [f"Deleted: {lower.id}", f"Deleted: {chains[0]}"]
+        assert {key: value for key, value in content(engine).items() if value} == {}
+
+
+def test_parents_stay_when_told_or_used(tmp_path: Path, registry: RegistryServer) -> None:
+    with engine_at(tmp_path) as engine:
+        lower, middle, upper = stack(engine, registry, "rmi/stay")
+        for number in (1, 2):
+            engine.remove_image(f"{registry.address}/rmi/stay:{number}")
+        engine.remove_image(upper.id, prune=False)
+        assert {image.id for image in engine.images(all=True)} == {lower.id, middle.id}
+        use(engine, lower, Status.EXITED)
+        assert engine.remove_image(middle.id)[0] == f"Deleted: {middle.id}"
+        assert [image.id for image in engine.images()] == [lower.id]
+
+
+def test_a_kill_between_records_and_content_is_made_good(tmp_path: Path, registry: RegistryServer) -> None:
+    with engine_at(tmp_path) as engine:
+        *_, upper = stack(engine, registry, "rmi/killed")
+        for number in (1, 2):
+            engine.remove_image(f"{registry.address}/rmi/killed:{number}")
+        program = (
+            "import os, sys; from sampan.engine import collect; from sampan.engine.engine import Engine;"
+            "from sampan.config import Settings; collect.chains = lambda *_: os._exit(9);"
+            "Engine(Settings(root=sys.argv[1], run_root=sys.argv[2], storage=('overlay2',))).remove_image(sys.argv[3])"
+        )
+        done = python(program, engine.layout.root, engine.layout.run_root, upper.id)
+        assert done.wait(20) == 9
+    with engine_at(tmp_path) as engine:
+        assert {key: value for key, value in content(engine).items() if value} == {}
+
+
+def test_for_a_platform(tmp_path: Path) -> None:
+    with engine_at(tmp_path) as engine:
+        image = imported(engine, "one:1")
+        with pytest.raises(NotFound, match="wanted linux/s390x, actual: linux/amd64"):
+            engine.remove_image("one:1", platforms=["linux/s390x"])
+        assert engine.remove_image("one:1", platforms=["s390x", "amd64"])[1] == f"Deleted: {image.id}"
+
+
+def test_two_at_once(tmp_path: Path) -> None:
+    with engine_at(tmp_path) as engine:
+        image = imported(engine, "one:1")
+        program = (
+            "import sys; from sampan.engine.engine import Engine; from sampan.config import Settings;"
+            "from sampan.errors import NotFound\n"
+            "try: print(len(Engine(Settings(root=sys.argv[1], run_root=sys.argv[2])).remove_image(sys.argv[3])))\n"
+            "except NotFound as error: print(error)"
+        )
+        racers = [
+            python(program, engine.layout.root, engine.layout.run_root, image.id, stdout=subprocess.PIPE)
+            for _ in range(3)
+        ]
+        said = sorted(racer.communicate(timeout=20)[0].decode().strip() for racer in racers)
+        assert said[0] == "3"
+        assert all(words.startswith("No such image: ") for words in said[1:])
+        assert {key: value for key, value in content(engine).items() if value} == {}

@@ -18,6 +18,7 @@ from tests.services.registry import RegistryServer
 
 from sampan.config import Settings
 from sampan.engine.engine import Engine
+from sampan.model.image import Image
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -115,4 +116,23 @@ def tree(engine: Engine, image: str) -> dict[str, bytes]:
                 path = os.path.join(directory, name)
                 if not os.path.islink(path):
                     found[os.path.relpath(path, top)] = Path(path).read_bytes()
+    return found
+
+
+def descend(engine: Engine, child: Image, parent: Image) -> None:
+    """Have it on record that one image was committed from another."""
+    with engine.store.database.transaction() as cursor:
+        cursor.execute("UPDATE images SET parent = ? WHERE id = ?", (parent.id, child.id))
+
+
+def stack(engine: Engine, registry: RegistryServer, name: str, count: int = 3) -> list[Image]:
+    """Pull images of one layer, two, three …, each recorded as committed from the one before, under ``NAME:1`` …"""
+    layers = [archive({f"file{number}": b"x" * (number + 1)}) for number in range(count)]
+    found: list[Image] = []
+    for number in range(1, count + 1):
+        config = {"history": [{"created_by": f"step {one}"} for one in range(number)]}
+        push(registry, f"{name}:{number}", layers[:number], config=config)
+        found.append(engine.pull(f"{registry.address}/{name}:{number}").image)
+        if number > 1:
+            descend(engine, found[-1], found[-2])
     return found

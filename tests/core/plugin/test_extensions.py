@@ -31,6 +31,10 @@ LISTENER = """
     @hookimpl
     def sampan_image_imported(reference, image): heard.append(("imported", reference, image))
     @hookimpl
+    def sampan_image_tagged(reference, image): heard.append(("tagged", reference, image))
+    @hookimpl
+    def sampan_image_untagged(reference, image): heard.append(("untagged", reference, image))
+    @hookimpl
     def sampan_image_removed(image): heard.append(("removed", image))
     @hookimpl
     def sampan_container_created(container): heard.append(("created", container.name))
@@ -46,6 +50,8 @@ LISTENER = """
 EVENTS = [
     ("image_pulled", ("ref", "id"), ("pulled", "ref", "id")),
     ("image_imported", ("ref", "id"), ("imported", "ref", "id")),
+    ("image_tagged", ("ref", "id"), ("tagged", "ref", "id")),
+    ("image_untagged", ("ref", "id"), ("untagged", "ref", "id")),
     ("image_removed", ("id",), ("removed", "id")),
     ("container_created", (CONTAINER,), ("created", "web")),
     ("container_started", (CONTAINER,), ("started", "web")),
@@ -105,7 +111,8 @@ def test_a_module_may_be_driver_and_wrapper_at_once(site, driver):
 
 @pytest.mark.parametrize(("event", "arguments", "heard"), EVENTS)
 def test_every_event_is_heard(site, event, arguments, heard):
-    """sampan_image_pulled, sampan_image_imported, sampan_image_removed, sampan_container_created,
+    """sampan_image_pulled, sampan_image_imported, sampan_image_tagged, sampan_image_untagged,
+    sampan_image_removed, sampan_container_created,
     sampan_container_started, sampan_container_exited, sampan_container_removed."""
     site.install("acme", {"extensions": {"listener": "acme_listener"}}, {"acme_listener": LISTENER})
     getattr(Plugins(Settings()), event)(*arguments)
