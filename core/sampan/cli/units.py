@@ -7,6 +7,7 @@ import time
 from calendar import timegm
 
 from sampan.errors import InvalidInput
+from sampan.model.duration import written as format_duration  # noqa: F401  # with the others of its kind
 
 _DECIMAL = ("B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB")
 _BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB")
@@ -73,12 +74,13 @@ def ago(moment: float, now: float | None = None) -> str:
 
 
 def status(
-    state: str, started: float, finished: float, exit_code: int, now: float | None = None
+    state: str, started: float, finished: float, exit_code: int, now: float | None = None, health: str = ""
 ) -> str:
-    """Return what ``ps`` shows of a container in a state such as ``running``: ``Up 17 seconds``."""
+    """Return what ``ps`` shows of a container in a state such as ``running``: ``Up 17 seconds (healthy)``."""
     here = time.time() if now is None else now
     if state == "running":
-        return f"Up {human_duration(here - started)}"
+        well = f" ({'health: ' if health == 'starting' else ''}{health})" if health else ""
+        return f"Up {human_duration(here - started)}{well}"
     if state == "paused":
         return f"Up {human_duration(here - started)} (Paused)"
     if state == "restarting":
@@ -105,25 +107,6 @@ def parse_duration(text: str) -> int:
     if not body or position < len(body) or len(text) - len(body) > 1:
         raise InvalidInput(f'invalid duration "{text}"', "such as 1h30m, 10s or 100ms")
     return -total if text[0] == "-" else total
-
-
-def format_duration(nanoseconds: int) -> str:
-    """Return a duration as Go prints it: ``1h30m0s``, ``100ms``, ``1.5µs``, ``0s``."""
-    rest = abs(nanoseconds)
-    sign = "-" if nanoseconds < 0 else ""
-    if rest < 10**9:
-        unit, scale = ("ns", 1) if rest < 10**3 else ("µs", 10**3) if rest < 10**6 else ("ms", 10**6)
-        return f"{sign}{_fixed(rest, scale)}{unit}" if rest else "0s"
-    hours, rest = divmod(rest, 3600 * 10**9)
-    minutes, rest = divmod(rest, 60 * 10**9)
-    lead = f"{hours}h{minutes}m" if hours else f"{minutes}m" if minutes else ""
-    return f"{sign}{lead}{_fixed(rest, 10**9)}s"
-
-
-def _fixed(value: int, scale: int) -> str:
-    whole, rest = divmod(value, scale)
-    fraction = str(scale + rest)[1:].rstrip("0")
-    return f"{whole}.{fraction}" if fraction else str(whole)
 
 
 def parse_moment(text: str, now: float | None = None) -> int:

@@ -51,6 +51,10 @@ def _describe(engine: Engine, spec: ContainerSpec, image: Image) -> Container:
         stop.parse_signal(spec.stop_signal)
     bundle_mounts.check(spec.volumes)
     policy.check(spec.restart)
+    if merged.health:
+        from sampan.engine import health
+
+        health.check(merged.health)
     settled = security.settle(spec.security_options)
     confinement.devices(spec.devices, privileged=False)
     network = networking.resolve(engine, spec)

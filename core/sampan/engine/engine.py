@@ -292,6 +292,13 @@ class Engine:
 
         return attach.attach(self, container)
 
+    def detach(self, attachment: Attachment) -> None:
+        """Leave a container's streams, because the user said so."""
+        from sampan.engine import events
+
+        attachment.close()
+        events.container(self, attachment.container, "detach")
+
     def exec(self, container: str, request: ExecRequest, stdio: Stdio) -> Execution:
         """Run another process in a running container."""
         from sampan.engine import exec_
@@ -403,6 +410,18 @@ class Engine:
         from sampan.engine import disk_usage
 
         return disk_usage.disk_usage(self)
+
+    def events(
+        self, *, since: int | None = None, until: int | None = None, filters: Mapping[str, Sequence[str]] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Yield what happens to containers and images, in the shape of Docker's API, until ``until``; None: for ever.
+
+        Times are nanoseconds since the epoch; without ``since`` what happened before is left out. Raises InvalidInput
+        for a filter there is not.
+        """
+        from sampan.engine import event_log
+
+        return event_log.events(self, since=since, until=until, filters=filters)
 
     def info(self) -> dict[str, Any]:
         """Return what Docker's ``info`` shows: counts, drivers, the machine."""

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sampan.contracts.runtime import Started, Stdio
-from sampan.engine import wire
+from sampan.engine import events, wire
 from sampan.engine.wire import Kind
 from sampan.errors import Conflict, SampanError
 from sampan.model import runtime_spec as oci
-from sampan.model.container import Status
+from sampan.model.container import Container, Status
 
 if TYPE_CHECKING:
     import socket
@@ -56,21 +56,50 @@ def exit_code(status: int) -> int:
 
 def exec_(engine: Engine, text: str, request: ExecRequest, stdio: Stdio) -> Execution:
     """Join the container's namespaces and confinement and run the command there."""
-    from sampan.engine import bundle, pause
+    from sampan.engine import pause
 
     container = engine.container(text)
     if container.status is Status.PAUSED:
         raise Conflict(f"Container {container.name} is paused, unpause the container before exec")
     pause.require_running(container)
+    process = described(engine, container, request)
+    runtime = engine.runtime(container.runtime)
+    note = Note(engine, container, request)
+    note.begun()
+    return _kept(lambda: runtime.exec(container.id, process, stdio), note.ended)
+
+
+def described(engine: Engine, container: Container, request: ExecRequest) -> oci.Process:
+    """Return what the runtime is to run. Raises Conflict when the container does not run."""
+    from sampan.engine import bundle
+
     spec = bundle.load(engine.layout.bundle(container.id))
     process = bundle.exec_process(container, spec, request)
     if request.console_size:
         process.console_size = oci.ConsoleSize(height=request.console_size[0], width=request.console_size[1])
-    runtime = engine.runtime(container.runtime)
-    return _kept(lambda: runtime.exec(container.id, process, stdio))
+    return process
 
 
-def _kept(launch: Callable[[], Started]) -> Execution:
+class Note:
+    """Tells in the history that a command is executed."""
+
+    def __init__(self, engine: Engine, container: Container, request: ExecRequest) -> None:
+        self._engine = engine
+        self._container = container
+        self._line = " ".join(request.command)
+        self._id = os.urandom(32).hex()
+
+    def begun(self) -> None:
+        """Tell that it is about to begin."""
+        for step in ("exec_create", "exec_start"):
+            events.container(self._engine, self._container, f"{step}: {self._line}", execID=self._id)
+
+    def ended(self, code: int) -> None:
+        """Tell that it has ended."""
+        events.container(self._engine, self._container, "exec_die", execID=self._id, exitCode=str(code))
+
+
+def _kept(launch: Callable[[], Started], ended: Callable[[int], None]) -> Execution:
     """Launch a process from a child of its own, which waits for it.
 
     The first process of a pid namespace cannot end before all others in it are reaped (pid_namespaces(7)): a parent
@@ -82,7 +111,7 @@ def _kept(launch: Callable[[], Started]) -> Execution:
     with ours:
         keeper = os.fork()
         if keeper == 0:
-            _keep(launch, theirs)
+            _keep(launch, ended, theirs)
         theirs.close()
         try:
             return Execution(keeper, _hear(ours))
@@ -109,7 +138,7 @@ def _hear(keeper: socket.socket) -> int | None:
             raise SampanError("the process was killed before it began")
 
 
-def _keep(launch: Callable[[], Started], starter: socket.socket) -> None:
+def _keep(launch: Callable[[], Started], ended: Callable[[int], None], starter: socket.socket) -> None:
     """Launch, tell, wait, and end as the process did. Never returns."""
     import socket
 
@@ -130,5 +159,6 @@ def _keep(launch: Callable[[], Started], starter: socket.socket) -> None:
         os.close(detach(starter.detach()))
         _, status = os.waitpid(started.pid, 0)
         code = exit_code(status)
+        ended(code)
     finally:
         os._exit(code)

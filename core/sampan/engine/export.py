@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, BinaryIO
 
-from sampan.engine import formats
+from sampan.engine import events, formats
 from sampan.errors import Conflict
 from sampan.model.container import Status
 from sampan.store import owner
@@ -23,6 +23,7 @@ def export(engine: Engine, text: str, out: BinaryIO) -> None:
     Raises NotFound, and Conflict while it is being created or removed.
     """
     container = engine.container(text)
+    events.container(engine, container, "export")
     if container.status not in _SETTLED:
         raise Conflict(f"container {container.name} is {container.status}")
     archive = formats.rootfs(engine, engine.settings.rootfs_format)

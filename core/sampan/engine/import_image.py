@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from sampan.contracts.format import RootfsFormat
 from sampan.engine import changes as instructions
-from sampan.engine import formats, new_image, platforms, undo
+from sampan.engine import events, formats, new_image, platforms, undo
 from sampan.engine.intake import Intake
 from sampan.engine.new_image import NewImage
 from sampan.engine.progress import Report
@@ -54,6 +54,7 @@ def import_image(
         config = _configuration(taken.diff_id, defaults, wanted, message or "Imported from -", written(created))
         made = NewImage(config, [taken.blob], [taken.chain], taken.size, created)
         image = new_image.record(engine, operation, made, reference)
+    events.image(engine, "import", image.id)
     engine.plugins.image_imported(str(reference or ""), image.id)
     return image
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from sampan.engine import confinement, networking, timestamps
 from sampan.errors import SampanError
 from sampan.model.network import Endpoint
@@ -30,7 +32,7 @@ def inspect_container(engine: Engine, text: str, *, size: bool = False) -> dict[
         "Created": timestamps.written(container.created),
         "Path": container.path,
         "Args": list(container.args),
-        "State": _state(container),
+        "State": _state(engine, container),
         "Image": container.image_id,
         "ResolvConfPath": f"{files}/resolv.conf",
         "HostnamePath": f"{files}/hostname",
@@ -53,7 +55,7 @@ def inspect_container(engine: Engine, text: str, *, size: bool = False) -> dict[
     }
 
 
-def _state(container: Container) -> dict[str, Any]:
+def _state(engine: Engine, container: Container) -> dict[str, Any]:
     status = str(container.status)
     return {
         "Status": status,
@@ -67,7 +69,15 @@ def _state(container: Container) -> dict[str, Any]:
         "Error": container.error,
         "StartedAt": _moment(container.started),
         "FinishedAt": _moment(container.finished),
+        **({"Health": _health(engine, container)} if container.health else {}),
     }
+
+
+def _health(engine: Engine, container: Container) -> dict[str, Any]:
+    from sampan.engine import health
+
+    found = health.results(engine, container)
+    return {"Status": container.health, **msgspec.to_builtins(found)}
 
 
 def _host_config(container: Container) -> dict[str, Any]:
@@ -146,6 +156,8 @@ def _config(container: Container) -> dict[str, Any]:
         "OnBuild": None,
         "Labels": dict(spec.labels),
         **({"StopSignal": spec.stop_signal} if spec.stop_signal else {}),
+        **({"Healthcheck": msgspec.to_builtins(spec.health)} if spec.health else {}),
+        **({"Shell": list(spec.shell)} if spec.shell else {}),
         **({"StopTimeout": spec.stop_timeout} if spec.stop_timeout is not None else {}),
     }
 

@@ -11,7 +11,8 @@ import os
 import socket
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -114,12 +115,24 @@ class Monitor:
         """Serve the container that has been started until its end is on record and told."""
         events.container(self._engine, self._container, "start")
         self._engine.plugins.container_started(self._container)
-        code, error = self._serve(streams)
+        with self._checked():
+            code, error = self._serve(streams)
         self._end(code, error)
         if self._container.status is Status.RESTARTING:
             streams.finish_aside(code)
         else:
             streams.finish(code)
+
+    @contextmanager
+    def _checked(self) -> Iterator[None]:
+        """Have the container's health checked meanwhile, if it has a check."""
+        if not self._container.health:
+            yield
+            return
+        from sampan.engine import health
+
+        with health.checks(self._engine, self._container):
+            yield
 
     def _run_again(self) -> None:
         """Wait as long as the restart policy says, then run the container once more, unless that was called off."""
@@ -171,11 +184,18 @@ class Monitor:
             with engine.store.database.transaction() as cursor:
                 self._container = engine.store.containers.change(
                     cursor, container.id, status=Status.RUNNING, pid=streams.pid, started=time.time(),
-                    finished=0.0, exit_code=0, error="", endpoints=(self._endpoint,),
+                    finished=0.0, exit_code=0, error="", endpoints=(self._endpoint,), health=self._first_health(),
                 )
                 _refuse_ending(self._container)  # asked for since it was claimed
                 operation.finish(cursor)
         return streams
+
+    def _first_health(self) -> str:
+        if not self._container.spec.health:
+            return ""
+        from sampan.engine import health
+
+        return health.STARTING if health.command(self._container) else ""
 
     def _claim(self, cursor: sqlite3.Cursor) -> str:
         """Make this process the container's one monitor; return a former one that was killed while starting it."""
@@ -282,7 +302,7 @@ class Monitor:
             self._container = engine.store.containers.change(
                 cursor, record.id, status=Status.RESTARTING if again else Status.EXITED, pid=0, exit_code=code,
                 error=error or left, finished=time.time(), monitor=owner.current() if left or again else "",
-                restarts=record.restarts + again,
+                restarts=record.restarts + again, health=record.health and "unhealthy",
             )
         ran = int(self._container.finished - self._container.started)
         events.container(engine, self._container, "die", execDuration=str(ran), exitCode=str(code))

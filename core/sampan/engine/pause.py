@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sampan.contracts.runtime import Pauses
 from sampan.engine import events, undo
-from sampan.errors import Conflict, Unsupported
+from sampan.errors import Conflict, NotFound, Unsupported
 from sampan.model.container import Container, Status
 
 if TYPE_CHECKING:
@@ -22,7 +22,11 @@ def pause(engine: Engine, text: str) -> None:
     with engine.store.journal.operation("pause", lambda action: undo.undo(engine, action)) as operation:
         with engine.store.database.transaction() as cursor:
             operation.plan("paused", container.id, cursor=cursor)
-            engine.store.containers.change(cursor, container.id, expected=(Status.RUNNING,), status=Status.PAUSED)
+            # As nobody checks a frozen container, Docker calls it unhealthy.
+            engine.store.containers.change(
+                cursor, container.id, expected=(Status.RUNNING,), status=Status.PAUSED,
+                health=container.health and "unhealthy",
+            )
         runtime.pause(container.id)
     events.container(engine, container, "pause")
 
@@ -39,12 +43,12 @@ def thaw(engine: Engine, container: Container) -> None:
     """Let a paused container go on, and record that. Possible twice, and when it was never quite frozen."""
     try:
         _pausing(engine, container).resume(container.id)
-    except Conflict:
-        pass  # it goes on already
+    except (Conflict, NotFound):
+        pass  # it goes on already, or has ended
     try:
         engine.store.containers.update(container.id, expected=(Status.PAUSED,), status=Status.RUNNING)
-    except Conflict:
-        return  # it has ended
+    except (Conflict, NotFound):
+        return
     events.container(engine, container, "unpause")
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from sampan.errors import CommandNotFound, InvalidInput
 from sampan.model.container import ContainerSpec
-from sampan.model.image import Defaults
+from sampan.model.image import Defaults, HealthCheck
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -28,7 +28,17 @@ def merge(spec: ContainerSpec, defaults: Defaults) -> ContainerSpec:
         workdir=spec.workdir or defaults.working_dir or "",
         labels={**(defaults.labels or {}), **spec.labels},
         stop_signal=spec.stop_signal or defaults.stop_signal or "",
+        shell=defaults.shell or (),
+        health=_health(spec.health, defaults.healthcheck),
     )
+
+
+def _health(asked: HealthCheck | None, default: HealthCheck | None) -> HealthCheck | None:
+    """Return the health check asked for, with what it leaves open as the image has it."""
+    if asked is None or default is None:
+        return asked or default
+    fields = {name: getattr(asked, name) or getattr(default, name) for name in HealthCheck.__struct_fields__}
+    return HealthCheck(**fields)
 
 
 def arguments(spec: ContainerSpec) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sampan.engine import platforms, undo
+from sampan.engine import events, platforms, undo
 from sampan.engine.progress import Event, Report
 from sampan.model import reference as references
 from sampan.model.digest import Digest
@@ -50,6 +50,7 @@ def pull(engine: Engine, text: str, *, platform: str, report: Report) -> Pulled:
             arrival = Arrival(engine, registry, reference.familiar, operation, report)
             arrived = arrival.bring(resolved, wanted, asked=bool(platform))
             pulled = _record(engine, arrival, arrived, reference, resolved, operation)
+    events.image(engine, "pull", reference.familiar, reference.familiar)
     engine.plugins.image_pulled(str(reference), pulled.image.id)
     return pulled
 

@@ -106,6 +106,7 @@ def parse_signal(text: str) -> int:
 
 def _signal(engine: Engine, container: Container, number: int) -> None:
     """Send a signal, and let one that is frozen take it; a container between two runs has nobody to take it."""
+    events.container(engine, container, "kill", signal=str(number))
     if container.status is not Status.RESTARTING:
         try:
             engine.runtime(container.runtime).signal(container.id, number)
@@ -113,7 +114,6 @@ def _signal(engine: Engine, container: Container, number: int) -> None:
             pass  # it ended by itself in the meantime
     if container.status is Status.PAUSED and _ends(container, number):
         pause.thaw(engine, container)
-    events.container(engine, container, "kill", signal=str(number))
 
 
 def _ended(engine: Engine, container: Container, timeout: float | None) -> bool:

@@ -12,10 +12,12 @@ AT_RECURSIVE: Final = 0x8000
 # Numbers from 424 on are the same on every architecture (asm-generic/unistd.h); the older ones are not.
 _OWN_NUMBERS = {
     "x86_64": {
-        "rt_sigaction": 13, "capget": 125, "capset": 126, "pivot_root": 155, "keyctl": 250, "seccomp": 317, "bpf": 321,
+        "rt_sigaction": 13, "capget": 125, "capset": 126, "pivot_root": 155, "keyctl": 250,
+        "inotify_add_watch": 254, "inotify_init1": 294, "seccomp": 317, "bpf": 321,
     },
     "aarch64": {
-        "rt_sigaction": 134, "capget": 90, "capset": 91, "pivot_root": 41, "keyctl": 219, "seccomp": 277, "bpf": 280,
+        "rt_sigaction": 134, "capget": 90, "capset": 91, "pivot_root": 41, "keyctl": 219,
+        "inotify_add_watch": 27, "inotify_init1": 26, "seccomp": 277, "bpf": 280,
     },
 }
 _SHARED_NUMBERS = {

@@ -7,6 +7,7 @@ import enum
 import msgspec
 
 from sampan.model.digest import Digest
+from sampan.model.image import HealthCheck
 from sampan.model.network import Endpoint
 
 
@@ -81,7 +82,8 @@ class Ending(enum.StrEnum):
 class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a user asks a container to be. None and empty mean: as the image says, or Docker's default.
 
-    ``entrypoint`` None keeps the image's; an empty tuple clears it. ``init`` runs a minimal process 1.
+    ``entrypoint`` None keeps the image's; an empty tuple clears it. ``init`` runs a minimal process 1. ``shell`` is
+    what the script of a health check is given to.
     """
 
     image: str
@@ -132,6 +134,8 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     cgroup_mode: str = ""
     annotations: dict[str, str] = {}
     restart: RestartPolicy = RestartPolicy()
+    health: HealthCheck | None = None
+    shell: tuple[str, ...] = ()
 
 
 class Container(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -140,7 +144,7 @@ class Container(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ``path`` and ``args`` are the resolved command; ``storage_driver``, ``runtime`` and ``log_driver`` name what it
     was made with, which outranks later preference. ``pid`` is the first process as the host sees it; ``monitor`` is the
     token of the process that looks after it while it runs (see ``sampan.store.owner``). ``restarts`` counts how often
-    its restart policy started it since a user did.
+    its restart policy started it since a user did; ``health`` is what its health check says, empty when it has none.
     """
 
     id: str
@@ -164,6 +168,7 @@ class Container(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     monitor: str = ""
     restarts: int = 0
     ending: Ending = Ending.NONE
+    health: str = ""
     endpoints: tuple[Endpoint, ...] = ()
 
     @property

@@ -42,6 +42,7 @@ class HealthCheck(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=Tr
     interval: int = 0
     timeout: int = 0
     start_period: int = 0
+    start_interval: int = 0
     retries: int = 0
 
 

@@ -77,6 +77,7 @@ _TESTS: dict[str, _Test] = {
         container.status is Status.EXITED and container.exit_code == int(value)
     ),
     "network": lambda context, container, value: container.spec.network == value,
+    "health": lambda context, container, value: (container.health or "none") == value,
     "volume": _volume,
     "before": lambda context, container, value: container.created < context.engine.container(value).created,
     "since": lambda context, container, value: container.created > context.engine.container(value).created,

@@ -42,7 +42,8 @@ class Rows:
             "CreatedAt": lambda: time.strftime("%Y-%m-%d %H:%M:%S %z %Z", time.localtime(container.created)),
             "RunningFor": units.ago(container.created, self._now),
             "Status": units.status(
-                container.status, container.started, container.finished, container.exit_code, self._now
+                container.status, container.started, container.finished, container.exit_code, self._now,
+                container.health,
             ),
             "State": str(container.status),
             "Ports": "",

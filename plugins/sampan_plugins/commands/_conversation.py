@@ -76,6 +76,7 @@ def _converse(
         converse(relay, attachment.resize, tty=streams.tty, interactive=streams.stdin)
         if relay.detached:
             sys.stderr.write("read escape sequence\n")
+            context.engine.detach(attachment)
             return None
         if relay.left:
             return None

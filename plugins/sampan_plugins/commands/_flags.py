@@ -43,6 +43,12 @@ def _memory(text: str) -> int:
     return parse_memory(text)
 
 
+def _duration(text: str) -> int:
+    from sampan.cli.units import parse_duration
+
+    return parse_duration(text)
+
+
 def _swap(text: str) -> int:
     return -1 if text == "-1" else _memory(text)
 
@@ -64,6 +70,7 @@ _BYTES = Parsed("bytes", _memory)
 _KINDS: dict[str, Any] = {"string": _TEXT, "list": _TEXT, "int": _INT, "bytes": _BYTES}
 for _name in ("env", "label", "stream", "host", "address", "sysctl", "annotation", "ulimit", "mount", "cpus"):
     _KINDS[_name] = Parsed(_name, _checked(_name))
+_KINDS["duration"] = Parsed("duration", _duration)
 _KINDS["swap"] = Parsed("bytes", _swap)
 
 # Flag, kind (empty: a switch; with a star: may be repeated), what it does.
@@ -90,6 +97,12 @@ _SHARED = (
     ("--env -e", "env*", "Set an environment variable"),
     ("--env-file", "string*", "Read environment variables from a file"),
     ("--group-add", "string*", "Join one more group"),
+    ("--health-cmd", "string", "Command that tells whether the container is well"),
+    ("--health-interval", "duration", "Time between checks (ms|s|m|h) (default 30s)"),
+    ("--health-retries", "int", "Failures in a row that make it unhealthy"),
+    ("--health-start-interval", "duration", "Time between checks while it starts (ms|s|m|h) (default 5s)"),
+    ("--health-start-period", "duration", "Time it has to start before failures count (ms|s|m|h)"),
+    ("--health-timeout", "duration", "Time one check may take (ms|s|m|h) (default 30s)"),
     ("--hostname -h", "string", "Container's host name"),
     ("--init", "", "Run a minimal process 1 that passes on signals and reaps processes"),
     ("--interactive -i", "", "Keep stdin open even if not attached"),
@@ -108,6 +121,7 @@ _SHARED = (
     ("--net", "string", ""),
     ("--network", "string", "Connect the container to a network"),
     ("--network-alias", "string*", "Another name of the container on its network"),
+    ("--no-healthcheck", "", "Do not run the image's health check"),
     ("--pid", "string", "PID namespace to use"),
     ("--pids-limit", "int", "Limit of processes (-1 for unlimited)"),
     ("--platform", "string", "Platform, where the image has several"),
@@ -135,12 +149,11 @@ _SHARED = (
 _LATER = (
     "--blkio-weight", "--blkio-weight-device*", "--cgroup-parent", "--cpu-rt-period", "--cpu-rt-runtime",
     "--device-cgroup-rule*", "--device-read-bps*", "--device-read-iops*", "--device-write-bps*",
-    "--device-write-iops*", "--expose*", "--gpus", "--health-cmd", "--health-interval", "--health-retries",
-    "--health-start-interval", "--health-start-period", "--health-timeout", "--ip6", "--kernel-memory", "--link*",
+    "--device-write-iops*", "--expose*", "--gpus", "--ip6", "--kernel-memory", "--link*",
     "--link-local-ip*", "--memory-swappiness", "--oom-score-adj", "--publish -p*", "--storage-opt*",
     "--userns", "--volume-driver", "--volumes-from*",
 )  # fmt: skip
-_LATER_SWITCHES = ("--no-healthcheck", "--oom-kill-disable", "--publish-all -P", "--use-api-socket")
+_LATER_SWITCHES = ("--oom-kill-disable", "--publish-all -P", "--use-api-socket")
 _HARMLESS = {"userns": "host"}
 
 
@@ -168,7 +181,7 @@ def refuse_later(flags: dict[str, Any]) -> None:
     for names in (*_LATER, *_LATER_SWITCHES):
         flag = names.rstrip("*").split()[0]
         value = flags.pop(flag[2:].replace("-", "_"))
-        if value and value != _HARMLESS.get(flag[2:]) and flag != "--no-healthcheck":
+        if value and value != _HARMLESS.get(flag[2:]):
             raise InvalidInput(f"{flag} is not supported yet")
 
 

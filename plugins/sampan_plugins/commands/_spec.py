@@ -8,6 +8,7 @@ from typing import Any
 
 from sampan.errors import InvalidInput
 from sampan.model.container import ContainerSpec, Limits, RestartPolicy
+from sampan.model.image import HealthCheck
 from sampan_plugins.commands._environment import environment, labels, pairs
 
 _PERIOD = 100_000
@@ -17,6 +18,7 @@ _SIMPLE = (
     "group_add", "init", "stop_signal", "stop_timeout", "platform", "runtime", "storage_driver", "log_driver", "dns",
     "dns_search", "shm_size",
 )  # fmt: skip
+_CHECK_NUMBERS = ("interval", "timeout", "start_period", "start_interval", "retries")
 _MODES = {"pid": ("", "host", "private"), "uts": ("", "host", "private"), "cgroupns": ("", "host", "private")}
 
 
@@ -45,6 +47,7 @@ def spec(image: str, command: tuple[str, ...], flags: dict[str, Any]) -> Contain
         open_stdin=flags["interactive"],
         auto_remove=flags["rm"],
         restart=_restart(flags),
+        health=_health(flags),
         pid_mode=flags["pid"] or "",
         ipc_mode=flags["ipc"] or "",
         uts_mode=flags["uts"] or "",
@@ -72,12 +75,32 @@ def _restart(flags: dict[str, Any]) -> RestartPolicy:
         return RestartPolicy()
     try:
         policy = restart_policy(flags["restart"])
-        if flags["rm"] and policy.name != "no":
-            raise InvalidInput("conflicting options: cannot specify both --restart and --rm")
     except InvalidInput as error:
-        error.exit_code = 125
-        raise
+        raise _wrong(error.message) from error
+    if flags["rm"] and policy.name != "no":
+        raise _wrong("conflicting options: cannot specify both --restart and --rm")
     return policy
+
+
+def _health(flags: dict[str, Any]) -> HealthCheck | None:
+    given = {name: flags[f"health_{name}"] or 0 for name in _CHECK_NUMBERS}
+    if flags["no_healthcheck"]:
+        if flags["health_cmd"] or any(given.values()):
+            raise _wrong("--no-healthcheck conflicts with --health-* options")
+        return HealthCheck(test=("NONE",))
+    for name, value in given.items():
+        if value < 0:
+            raise _wrong(f"--health-{name.replace('_', '-')} cannot be negative")
+    if not flags["health_cmd"] and not any(given.values()):
+        return None
+    return HealthCheck(test=("CMD-SHELL", flags["health_cmd"]) if flags["health_cmd"] else (), **given)
+
+
+def _wrong(message: str) -> InvalidInput:
+    """Return the error for flags that no engine has to be asked about; Docker's exit code for that is 125."""
+    error = InvalidInput(message)
+    error.exit_code = 125
+    return error
 
 
 def _check(flags: dict[str, Any]) -> None:

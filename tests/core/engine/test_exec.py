@@ -154,5 +154,5 @@ def test_what_is_not_running_or_paused(running: tuple[Bench, Container]) -> None
         run(bench, container, "true")
     runtime.resume(container.id)  # type: ignore[attr-defined]
     bench.engine.kill(container.id)
-    with pytest.raises(Conflict, match=f"container {container.id} is not running"):
+    with pytest.raises(Conflict, match=f"Container {container.id} is not running"):
         run(bench, container, "true")
