@@ -6,7 +6,6 @@ import glob
 import http.client
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -17,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from sampan.layers import removal
 
 _CLIENT = "/usr/bin/docker"  # the engine's sibling, whatever else is on the PATH
 
@@ -48,19 +49,10 @@ class Docker:
         assert result.returncode == 0, (words, result)
         return result.stdout.decode().removesuffix("\n")
 
-    @contextmanager
-    def container(self, image: str) -> Iterator[str]:
-        """Create a container that is never started, for the time of a block; its id."""
-        name = self.run("create", image, "/none")
-        try:
-            yield name
-        finally:
-            self.run("rm", "-f", name)
-
-    def layers(self, container: str) -> Sequence[str]:
-        """Return the directories, topmost first, whose overlay is the container's root file system."""
-        data = json.loads(self.run("inspect", "-f", "{{json .GraphDriver.Data}}", container))
-        return [data["UpperDir"], *data["LowerDir"].split(":")]
+    def layers(self, image: str) -> Sequence[str]:
+        """Return the directories of an image's layers, topmost first, whose overlay is its root file system."""
+        data = json.loads(self.run("image", "inspect", "-f", "{{json .GraphDriver.Data}}", image))
+        return [data["UpperDir"], *filter(None, data.get("LowerDir", "").split(":"))]
 
 
 @contextmanager
@@ -140,4 +132,4 @@ def _clean_up(directory: Path) -> None:
     for group in glob.glob(f"/sys/fs/cgroup/{directory.name}") + glob.glob(f"/sys/fs/cgroup/*/{directory.name}"):
         os.rmdir(group)
     subprocess.run(["ip", "link", "delete", directory.name], check=True)
-    shutil.rmtree(directory)
+    removal.remove_tree(str(directory))  # deeper than shutil can go

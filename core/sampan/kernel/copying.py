@@ -9,6 +9,7 @@ import errno
 import fcntl
 import os
 import stat
+from collections.abc import Iterator
 from typing import Final
 
 from sampan.errors import Unsupported
@@ -27,8 +28,8 @@ _MOST_LEVELS = 300  # each takes two descriptors while it is copied
 def copy_tree(source: str, target: str) -> None:
     """Make ``target``, an empty directory, a copy of ``source``, which nobody may change meanwhile.
 
-    Content, owners, modes, times, devices, extended attributes and links between files are as they were.
-    Raises OSError, and Unsupported for a tree that is too deep.
+    Content, owners, modes, times, devices, extended attributes and links between files are as they were, and so
+    are holes. Raises OSError, and Unsupported for a tree that is too deep.
     """
     origin = os.open(source, _DIRECTORY)
     try:
@@ -92,14 +93,14 @@ class _TreeCopy:
             target = os.open(name, _CREATE, 0o600, dir_fd=copy)
             try:
                 if status.st_size:
-                    self._content(source, target, status.st_size)
+                    self._content(source, target, status)
                 self._finish(source, target, status)
             finally:
                 os.close(target)
         finally:
             os.close(source)
 
-    def _content(self, source: int, target: int, size: int) -> None:
+    def _content(self, source: int, target: int, status: os.stat_result) -> None:
         if self._clones:
             try:
                 fcntl.ioctl(target, _FICLONE, source)
@@ -108,19 +109,22 @@ class _TreeCopy:
                 if error.errno not in _NOT_POSSIBLE:
                     raise
                 self._clones = False
+        for offset, end in _pieces(source, status):
+            self._piece(source, target, offset, end)
+        os.ftruncate(target, status.st_size)
+
+    def _piece(self, source: int, target: int, offset: int, end: int) -> None:
         if self._kernel_copies:
             try:
-                while size > 0 and (count := os.copy_file_range(source, target, size)):
-                    size -= count
+                while offset < end and (count := os.copy_file_range(source, target, end - offset, offset, offset)):
+                    offset += count
                 return
             except OSError as error:
                 if error.errno not in _NOT_POSSIBLE:
                     raise
                 self._kernel_copies = False
-        while piece := os.read(source, _PIECE):
-            written = 0
-            while written < len(piece):
-                written += os.write(target, piece[written:])
+        while offset < end and (piece := os.pread(source, min(_PIECE, end - offset), offset)):
+            offset += os.pwrite(target, piece, offset)
 
     def _finish(self, source: int, target: int, status: os.stat_result) -> None:
         os.fchown(target, status.st_uid, status.st_gid)
@@ -142,6 +146,23 @@ class _TreeCopy:
             value = os.getxattr(source, attribute, follow_symlinks=False)
             os.setxattr(target, attribute, value, follow_symlinks=False)
         os.utime(name, ns=(status.st_atime_ns, status.st_mtime_ns), dir_fd=copy, follow_symlinks=False)
+
+
+def _pieces(fd: int, status: os.stat_result) -> Iterator[tuple[int, int]]:
+    """Yield where the content of a file begins and ends, piece by piece, without its holes."""
+    if status.st_blocks * 512 >= status.st_size:
+        yield 0, status.st_size
+        return
+    end = 0
+    while end < status.st_size:
+        try:
+            start = os.lseek(fd, end, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            return  # a hole to the end
+        end = os.lseek(fd, start, os.SEEK_HOLE)
+        yield start, end
 
 
 def _copy_attribute(source: int, target: int, attribute: str) -> None:

@@ -13,7 +13,8 @@ import stat
 from typing import BinaryIO
 
 from sampan.errors import Corrupt
-from sampan.layers import failures, reader, removal, whiteouts
+from sampan.kernel import paths
+from sampan.layers import failures, reader, removal, sparse, whiteouts
 from sampan.layers.directories import Directories, clean
 from sampan.layers.reader import Entry, Reader
 from sampan.layers.whiteouts import Whiteouts
@@ -21,6 +22,8 @@ from sampan.layers.whiteouts import Whiteouts
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NODES = {reader.CHARACTER: stat.S_IFCHR, reader.BLOCK: stat.S_IFBLK, reader.FIFO: stat.S_IFIFO}
 _SPECIAL = 0o7000
+_LATEST = (1 << 63) - 1  # ns; times before the epoch or after this, in 2262, Docker replaces by the epoch itself
+_LONGEST = 4096  # bytes of a path (PATH_MAX)
 _LARGEST_ID = 0xFFFFFFFE  # the one above means "leave as it is" to chown(2)
 # The overlay file system's own marks are not for an image to set.
 _RESERVED = (b"trusted.overlay.", b"user.overlay.")
@@ -55,6 +58,8 @@ class _Extraction:
     def run(self) -> int:
         total = 0
         seen = self._policy.seen
+        if seen is not None:
+            seen.add(b"")
         regular, make = reader.REGULAR, self._make
         name = b""
         try:
@@ -66,13 +71,13 @@ class _Extraction:
                 if b"./" in path or b"//" in path or path[:1] == b"/" or path[-1:] in (b".", b"/"):
                     path = clean(path)
                 parent, _, base = path.rpartition(b"/")
+                if seen is not None and parent not in seen:
+                    self._imply(parent, seen)
                 if base[:4] == whiteouts.PREFIX or path[:8] == whiteouts.META_PREFIX:
                     self._whiteout(path, parent, base)
                     continue
                 if seen is not None:
                     seen.add(path)
-                    if parent not in seen:
-                        _note_parents(seen, parent)
                 if entry.kind == regular:
                     if not base:
                         raise Corrupt("layer: a file without a name")
@@ -101,7 +106,9 @@ class _Extraction:
             directory = self._clear(parent, base)
             fd = os.open(base, _CREATE, mode, dir_fd=directory)
         try:
-            if entry.size:
+            if entry.sparse is not None:
+                self._pieces(fd, entry.sparse, entry.size)
+            elif entry.size:
                 for piece in self._archive.content():
                     written = os.write(fd, piece)
                     while written < len(piece):
@@ -113,9 +120,21 @@ class _Extraction:
                 os.chmod(fd, mode)
             if entry.xattrs:
                 _set_xattrs(f"/proc/self/fd/{fd}", entry.xattrs, follow=True)
-            os.utime(fd, ns=(entry.mtime, entry.mtime))
+            mtime = entry.mtime if 0 <= entry.mtime <= _LATEST else 0
+            os.utime(fd, ns=(mtime, mtime))
         finally:
             os.close(fd)
+
+    def _pieces(self, fd: int, pieces: sparse.Map, size: int) -> None:
+        """Write the pieces of a sparse file to their places; what is between them stays a hole."""
+        content = memoryview(b"")
+        more = self._archive.content()
+        for offset, left in pieces:
+            while left:
+                content = content or next(more)
+                written = os.pwrite(fd, content[:left], offset)
+                content, offset, left = content[written:], offset + written, left - written
+        os.ftruncate(fd, size)
 
     def _make(self, entry: Entry, path: bytes, parent: bytes, base: bytes) -> None:
         kind = entry.kind
@@ -124,6 +143,11 @@ class _Extraction:
             return
         if not base:
             raise Corrupt("layer: the root is not a directory")
+        if kind == reader.CHARACTER and not (entry.major or entry.minor):
+            if self._policy.seen is not None:
+                self._policy.seen.discard(path)
+            self._policy.hide(self._tree, parent, base)  # such a device is how overlayfs marks a deletion
+            return
         if kind == reader.HARDLINK:
             self._link(entry, path, parent, base)
             return
@@ -134,7 +158,11 @@ class _Extraction:
             directory = self._clear(parent, base)
             self._node(entry, base, directory)
         self._finish(entry, base, directory)
-        os.utime(base, ns=(entry.mtime, entry.mtime), dir_fd=directory, follow_symlinks=False)
+        self._set_time(entry, base, directory)
+
+    def _set_time(self, entry: Entry, base: bytes, directory: int) -> None:
+        mtime = entry.mtime if 0 <= entry.mtime <= _LATEST or entry.kind == reader.SYMLINK else 0
+        os.utime(base, ns=(mtime, mtime), dir_fd=directory, follow_symlinks=False)
 
     def _node(self, entry: Entry, base: bytes, directory: int) -> None:
         if entry.kind == reader.SYMLINK:
@@ -144,25 +172,24 @@ class _Extraction:
         os.mknod(base, _NODES[entry.kind] | entry.mode & 0o7777, device, dir_fd=directory)
 
     def _directory(self, entry: Entry, path: bytes, parent: bytes, base: bytes) -> None:
-        self._times[path] = entry.mtime
         if not base:
-            _chown(self._root, entry)
-            os.chmod(self._root, entry.mode & 0o7777)
-            if entry.xattrs:
-                _set_xattrs(f"/proc/self/fd/{self._root}", entry.xattrs, follow=True)
-            return
+            return  # Docker leaves the root as it is: root's, with the mode 0755
         directory = self._tree.get(parent)
         try:
             os.mkdir(base, entry.mode & 0o7777, dir_fd=directory)
         except FileExistsError:
             if stat.S_ISDIR(os.stat(base, dir_fd=directory, follow_symlinks=False).st_mode):
+                if self._policy.seen is not None:
+                    _drop_xattrs(_path(base, directory))  # a lower layer's
                 self._finish(entry, base, directory, fresh=False)
+                self._times[path] = entry.mtime
                 self._tree.forget()  # it may lend its group from now on
                 return
             directory = self._clear(parent, base)
             os.mkdir(base, entry.mode & 0o7777, dir_fd=directory)
             self._policy.made_directory(_path(base, directory))
         self._finish(entry, base, directory)
+        self._times[path] = entry.mtime
 
     def _link(self, entry: Entry, path: bytes, parent: bytes, base: bytes) -> None:
         target = clean(entry.link)
@@ -176,17 +203,61 @@ class _Extraction:
         try:
             os.link(target_base, base, src_dir_fd=source, dst_dir_fd=directory, follow_symlinks=False)
         except FileExistsError:
-            if _same(target_base, source, base, directory):
-                return
-            self._clear(parent, base)
-            source, directory = self._pair(target_parent, parent)
-            os.link(target_base, base, src_dir_fd=source, dst_dir_fd=directory, follow_symlinks=False)
+            if not _same(target_base, source, base, directory):
+                self._clear(parent, base)
+                source, directory = self._pair(target_parent, parent)
+                os.link(target_base, base, src_dir_fd=source, dst_dir_fd=directory, follow_symlinks=False)
+        # As in Docker a link's entry has the last word on the file: its owner, its mode, and that it has no
+        # capabilities (which chown takes away) when the entry names none.
+        if stat.S_ISLNK(os.stat(base, dir_fd=directory, follow_symlinks=False).st_mode):
+            os.chown(base, entry.uid, entry.gid, dir_fd=directory, follow_symlinks=False)
+            return
+        self._finish(entry, base, directory, fresh=False)
+        self._set_time(entry, base, directory)
 
     def _pair(self, first: bytes, second: bytes) -> tuple[int, int]:
         """Return the descriptors of two directories, both open: getting one may have closed the other."""
         self._tree.get(first)
         self._tree.get(second)
         return self._tree.get(first), self._tree.get(second)
+
+    def _imply(self, path: bytes, seen: set[bytes]) -> None:
+        """Take over the directories on the way to an entry that the layer has no entries for.
+
+        Whatever lower layers have there becomes a plain directory, as it does where layers are stacked.
+        """
+        if len(path) >= _LONGEST:
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+        lacking = []
+        while path not in seen:
+            seen.add(path)
+            lacking.append(path)
+            path = path.rpartition(b"/")[0]
+        for path in reversed(lacking):
+            parent, _, base = path.rpartition(b"/")
+            directory = self._tree.get(parent)
+            if self._real(directory, base) in seen - {path}:
+                continue  # by way of a link of this layer
+            try:
+                mode = os.stat(base, dir_fd=directory, follow_symlinks=False).st_mode
+            except FileNotFoundError:
+                return  # it is made when it is needed, with all below it
+            if stat.S_ISDIR(mode):
+                self._make_plain(base, directory)
+            else:
+                self._clear(parent, base)
+
+    def _make_plain(self, base: bytes, directory: int) -> None:
+        os.chown(base, self._uid, self._gid, dir_fd=directory, follow_symlinks=False)
+        os.chmod(base, 0o755, dir_fd=directory)
+        _drop_xattrs(_path(base, directory))
+        os.utime(base, dir_fd=directory, follow_symlinks=False)
+        self._tree.forget()  # it lends no group from now on
+
+    def _real(self, directory: int, base: bytes) -> bytes:
+        """Return the path in the tree of a name in an open directory, without links."""
+        top, path = (os.fsencode(os.readlink(paths.name_of(fd))) for fd in (self._root, directory))
+        return path[len(top):].strip(b"/") + b"/" + base if path != top else base
 
     def _finish(self, entry: Entry, base: bytes, directory: int, *, fresh: bool = True) -> None:
         """Set owner, mode and extended attributes of what is not a regular file."""
@@ -211,7 +282,8 @@ class _Extraction:
 
     def _whiteout(self, path: bytes, parent: bytes, base: bytes) -> None:
         if base == whiteouts.OPAQUE:
-            self._policy.empty(self._tree, parent)
+            if parent:  # a root is never opaque, in Docker and for overlayfs
+                self._policy.empty(self._tree, parent)
             return
         if base[:8] == whiteouts.META_PREFIX or path[:8] == whiteouts.META_PREFIX:
             return  # bookkeeping of AUFS
@@ -225,7 +297,7 @@ class _Extraction:
         for path in sorted(self._times):
             parent, _, base = path.rpartition(b"/")
             directory = self._tree.look_up(parent)
-            mtime = self._times[path]
+            mtime = self._times[path] if 0 <= self._times[path] <= _LATEST else 0
             try:
                 if directory is not None:
                     os.utime(base or b".", ns=(mtime, mtime), dir_fd=directory, follow_symlinks=False)
@@ -255,6 +327,15 @@ def _set_xattrs(path: str, attributes: dict[bytes, bytes], *, follow: bool) -> N
                 raise
 
 
+def _drop_xattrs(path: str) -> None:
+    for name in os.listxattr(path, follow_symlinks=False):
+        try:
+            os.removexattr(path, name, follow_symlinks=False)
+        except OSError as error:
+            if error.errno not in _UNSETTABLE:
+                raise
+
+
 def _path(base: bytes, directory: int) -> str:
     return f"/proc/self/fd/{directory}/{os.fsdecode(base)}"
 
@@ -263,12 +344,6 @@ def _same(first: bytes, first_directory: int, second: bytes, second_directory: i
     one = os.stat(first, dir_fd=first_directory, follow_symlinks=False)
     other = os.stat(second, dir_fd=second_directory, follow_symlinks=False)
     return (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
-
-
-def _note_parents(seen: set[bytes], parent: bytes) -> None:
-    while parent and parent not in seen:
-        seen.add(parent)
-        parent = parent.rpartition(b"/")[0]
 
 
 def _umask() -> int:

@@ -13,11 +13,13 @@ Records = dict[bytes, bytes]
 
 _SCHILY = b"SCHILY.xattr."
 _LIBARCHIVE = b"LIBARCHIVE.xattr."
+_REPEATED = (b"GNU.sparse.offset", b"GNU.sparse.numbytes")
 
 
 def parse(content: bytes) -> Records:
     """Return the records of an extended header, the last of each keyword. Raises Corrupt."""
     records: Records = {}
+    pairs: list[tuple[bytes, bytes]] = []  # of the one form whose keywords repeat and all count
     pos, end = 0, len(content)
     while pos < end and content[pos]:
         space = content.find(b" ", pos, pos + 12)
@@ -28,8 +30,12 @@ def parse(content: bytes) -> Records:
         keyword, equals, value = content[space + 1:stop - 1].partition(b"=")
         if stop > end or stop <= space + 1 or content[stop - 1] != 10 or not equals or not keyword:
             raise Corrupt("layer: a damaged PAX header")
+        if keyword in _REPEATED:
+            pairs.append((keyword, value))
         records[keyword] = value
         pos = stop
+    if pairs:
+        records[b"GNU.sparse.map"] = _gathered(pairs)
     return records
 
 
@@ -42,12 +48,18 @@ def amend(entry: Entry, records: Records) -> None:
         elif keyword.startswith(_LIBARCHIVE):
             name, decoded = _libarchive(keyword[len(_LIBARCHIVE):], value)
             xattrs.setdefault(name, decoded)
-        elif keyword.startswith(b"GNU.sparse."):
-            raise Corrupt("layer: sparse files are not supported")
         elif value:
             _override(entry, keyword, value)
     if xattrs:
         entry.xattrs = xattrs
+
+
+def _gathered(pairs: list[tuple[bytes, bytes]]) -> bytes:
+    """Return the map of a sparse file in the form 0.0 as the form 0.1 has it."""
+    for index, (keyword, value) in enumerate(pairs):
+        if keyword != _REPEATED[index % 2] or b"," in value:
+            raise Corrupt("layer: a damaged map of a sparse file")
+    return b",".join(value for _, value in pairs)
 
 
 def _override(entry: Entry, keyword: bytes, value: bytes) -> None:

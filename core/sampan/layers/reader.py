@@ -13,7 +13,7 @@ from typing import BinaryIO, Final
 import msgspec
 
 from sampan.errors import Corrupt
-from sampan.layers import pax
+from sampan.layers import pax, sparse
 
 REGULAR: Final = b"0"
 HARDLINK: Final = b"1"
@@ -22,8 +22,9 @@ CHARACTER: Final = b"3"
 BLOCK: Final = b"4"
 DIRECTORY: Final = b"5"
 FIFO: Final = b"6"
+SPARSE: Final = b"S"
 _KINDS = frozenset((REGULAR, HARDLINK, SYMLINK, CHARACTER, BLOCK, DIRECTORY, FIFO))
-_ALIASES = {b"\0": REGULAR, b"7": REGULAR}
+_ALIASES = {b"\0": REGULAR, b"7": REGULAR, SPARSE: REGULAR, DIRECTORY: DIRECTORY}
 _DATA_LESS = frozenset((HARDLINK, SYMLINK, CHARACTER, BLOCK, DIRECTORY, FIFO))
 
 # name mode uid gid size mtime chksum type linkname magic+version uname gname major minor prefix
@@ -38,7 +39,8 @@ _SIZE_LIMIT = 1 << 62
 class Entry(msgspec.Struct):
     """One member. ``mtime`` in nanoseconds since the epoch.
 
-    ``size`` is in bytes, 0 for what has no content.
+    ``size`` is in bytes, 0 for what has no content. Of a file with a ``sparse`` map the archive holds only the pieces
+    at those offsets, of those lengths, one after the other; the rest of its ``size`` are zeros.
     """
 
     name: bytes
@@ -52,6 +54,7 @@ class Entry(msgspec.Struct):
     major: int = 0
     minor: int = 0
     xattrs: dict[bytes, bytes] | None = None
+    sparse: sparse.Map | None = None
 
 
 class Reader:
@@ -68,7 +71,6 @@ class Reader:
         self._left = 0  # content of the current entry not yet taken
         self._padding = 0
         self._numbers: dict[bytes, int] = {}  # owners and modes repeat
-        self._globals: dict[bytes, bytes] = {}
 
     def __iter__(self) -> Iterator[Entry]:
         local: pax.Records | None = None
@@ -106,15 +108,18 @@ class Reader:
                     long_name = content.partition(b"\0")[0]
                 elif kind == b"K":
                     long_link = content.partition(b"\0")[0]
-                elif kind == b"g":
-                    self._globals.update(pax.parse(content))
-                else:
+                elif kind != b"g":  # records for all that follows; Docker passes over them
                     local = pax.parse(content)
                 continue
             head = name.partition(b"\0")[0]
             if prefix[0] and magic[:6] == b"ustar\0":
                 head = prefix.partition(b"\0")[0] + b"/" + head
+            old_map = b""
             if kind not in _KINDS:
+                if kind == SPARSE:
+                    old_map = chunk[pos:pos + 512]
+                elif kind == b"\0" and (long_name or head)[-1:] == b"/":
+                    kind = DIRECTORY  # how V7 archives spell it
                 kind = self._kind(kind, head)
                 if not kind:
                     self._left, self._padding = size, -size % 512
@@ -130,15 +135,15 @@ class Reader:
                 entry.name = long_name
             if long_link is not None:
                 entry.link = long_link
-            if local is not None or self._globals:
-                pax.amend(entry, {**self._globals, **local} if local and self._globals else local or self._globals)
-            local = long_name = long_link = None
-            if kind == REGULAR and entry.name[-1:] == b"/":
-                entry.kind = kind = DIRECTORY  # how V7 archives spell it
+            if local is not None:
+                pax.amend(entry, local)
             if kind in _DATA_LESS:
                 entry.size = 0
             self._left = size = entry.size
             self._padding = -size % 512
+            if old_map or local is not None:
+                self._unfold(entry, old_map, local or {})
+            local = long_name = long_link = None
             yield entry
 
     def content(self) -> Iterator[memoryview]:
@@ -151,6 +156,29 @@ class Reader:
             self._left -= end - self._pos
             self._pos = end
             yield piece
+
+    def _unfold(self, entry: Entry, old_map: bytes, records: pax.Records) -> None:
+        """Give a sparse file its map, its name and its whole size; the position is then at its content."""
+        form = sparse.version(records)
+        if old_map:
+            entry.size, entry.sparse = sparse.of_old(old_map, self._take, _parse_number)
+        elif form is not None:
+            entry.name = records.get(sparse.MARK + b"name") or entry.name
+            stored = self._left
+            entry.sparse = sparse.of_content(self._take_content) if form else sparse.of_records(records)
+            size = sparse.whole_size(records)
+            entry.size = stored if size is None else size
+        if entry.sparse is None:
+            return
+        if entry.kind != REGULAR:
+            raise Corrupt(f"layer: {entry.name.decode(errors='backslashreplace')!r} is sparse, and no file")
+        sparse.check(entry.sparse, entry.size, self._left)
+
+    def _take_content(self, size: int) -> bytes:
+        if size > self._left:
+            raise Corrupt("layer: a damaged map of a sparse file")
+        self._left -= size
+        return self._take(size)
 
     def _fill(self, wanted: int) -> bool:
         """Have ``wanted`` bytes at the position, which becomes 0. False at the very end of the stream."""

@@ -42,9 +42,7 @@ class Remove:
 
     def hide(self, tree: Directories, parent: bytes, name: bytes) -> None:
         """Remove ``name``, save what this layer put there."""
-        directory = tree.look_up(parent)
-        if directory is None:
-            return
+        directory = tree.get(parent)
         path = parent + b"/" + name if parent else name
         if path in (self.seen or ()):
             try:
@@ -60,10 +58,7 @@ class Remove:
 
     def empty(self, tree: Directories, directory: bytes) -> None:
         """Remove the content of ``directory``, save what this layer put there."""
-        fd = tree.look_up(directory)
-        if fd is None:
-            return
-        self._empty(os.dup(fd), directory + b"/" if directory else b"")
+        self._empty(os.dup(tree.get(directory)), directory + b"/" if directory else b"")
         tree.forget()
 
     def made_directory(self, path: str) -> None:

