@@ -81,3 +81,19 @@ def test_version_and_info(sampan):
     assert "Engine" in sampan.run("version")
     assert sampan.run("info", "-f", "{{.Images}} {{.Driver}}").startswith("1 ")
     assert " Running: 0" in sampan.run("info")
+
+
+def test_commit_and_diff(sampan):
+    sampan.run("run", "--name", "web", "--net=none", "bb:1", "sh", "-c", "echo new > /etc/new; rm /etc/group")
+    assert sampan.run("diff", "web").splitlines() == ["C /etc", "D /etc/group", "A /etc/new"]
+    assert sampan.run("container", "diff", "web") == sampan.run("diff", "web")
+    words = ("--author", "Jo <jo@example.com>", "--message", "修改了默认网页", "-c", 'CMD ["cat", "/etc/new"]')
+    identity = sampan.run("commit", *words, "web", "nginx:v2")
+    assert re.fullmatch("sha256:[0-9a-f]{64}", identity)
+    assert sampan.run("run", "--rm", "--net=none", "nginx:v2") == "new"
+    assert sampan.run("images", "-q", "--no-trunc", "nginx") == identity
+    assert sampan.run("image", "inspect", "-f", "{{.Author}} {{.Comment}}", "nginx:v2") == f"{words[1]} {words[3]}"
+    assert re.fullmatch("sha256:[0-9a-f]{64}", sampan.run("container", "commit", "--pause=false", "web"))
+    assert sampan.fails("commit", "nosuch") == "No such container: nosuch"
+    assert sampan.fails("diff", "nosuch") == "No such container: nosuch"
+    assert "must be lowercase" in sampan.fails("commit", "web", "UPPER")

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sampan.engine.history import Step
     from sampan.engine.prune import Pruned
     from sampan.engine.pull import Pulled
+    from sampan.model.change import Change
     from sampan.model.container import Container, ContainerSpec
     from sampan.model.disk_usage import ContainerSize, DiskUsage, ImageUsage
     from sampan.model.image import Image
@@ -222,11 +223,33 @@ class Engine:
             self, source, reference, message=message, changes=changes, platform=platform, report=report
         )
 
-    def export(self, container: str, out: BinaryIO) -> None:
-        """Write a container's root file system to ``out`` as a snapshot."""
+    def export(self, container: str, out: BinaryIO, name: str = "") -> None:
+        """Write a container's root file system to ``out`` as a snapshot, in the format ``name`` or the settings'."""
         from sampan.engine import export
 
-        export.export(self, container, out)
+        export.export(self, container, out, name)
+
+    def commit(
+        self, container: str, reference: str = "", *,
+        author: str = "", message: str = "", changes: Sequence[str] = (), pause: bool = True, report: Report = silent,
+    ) -> Image:  # fmt: skip
+        """Make an image of a container, in whatever state: its image, and a layer of what it changed if anything.
+
+        The configuration is the container's, changed by Dockerfile instructions. A running container is frozen
+        meanwhile unless ``pause`` is false. Raises InvalidInput, Conflict while it is being created, removed or
+        restarted, and OutOfSpace; then nothing stays.
+        """
+        from sampan.engine import commit
+
+        return commit.commit(
+            self, container, reference, author=author, message=message, changes=changes, freeze=pause, report=report
+        )
+
+    def diff(self, container: str) -> list[Change]:
+        """Return what a container changed in its image's tree, each directory directly before what is in it."""
+        from sampan.engine import diff
+
+        return diff.diff(self, container)
 
     # -- registries -------------------------------------------------------------------------------
 

@@ -1,16 +1,21 @@
-"""Hand a blob to whoever unpacks it while it is still being written."""
+"""Hand a layer to whoever unpacks it in another process: as a blob that is still being written, or as it is made."""
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
+import select
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Condition
 
+from sampan.engine.team import Stopped
+
 _ENDED = 1 << 32
 _SECONDS_BETWEEN_TELLS = 0.1
+_PIPE_SIZE = 1 << 20
 
 
 class Source:
@@ -95,8 +100,54 @@ class Source:
             self._file = -1
 
 
+class Stream:
+    """A pipe for one writer. ``reader`` and ``more`` are for Growing: the eventfd tells the end, not the pipe's own.
+
+    A context manager, which nobody may be using any more when it is left.
+    """
+
+    def __init__(self) -> None:
+        self.reader, self._writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self.more = os.eventfd(0, os.EFD_CLOEXEC)
+        self._stop = os.eventfd(0, os.EFD_CLOEXEC)
+        self._stopped = False
+        try:
+            fcntl.fcntl(self._writer, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
+        except PermissionError:
+            pass  # the user has used up what pipes may hold: a small one does
+
+    def write(self, content: bytes | memoryview) -> None:
+        """Pass on all of it. Raises Stopped once ``stop`` was called."""
+        view = memoryview(content)
+        while view:
+            if self._stopped:
+                raise Stopped
+            try:
+                view = view[os.write(self._writer, view) :]
+            except BlockingIOError:
+                select.select([self._stop], [self._writer], [])
+            else:
+                os.eventfd_write(self.more, 1)
+
+    def end(self) -> None:
+        """Say that there is no more."""
+        os.eventfd_write(self.more, _ENDED)
+
+    def stop(self) -> None:
+        """Wake a writer whose reader reads no more; one that is elsewhere will not touch the pipe again."""
+        self._stopped = True
+        os.eventfd_write(self._stop, 1)
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for descriptor in (self.reader, self._writer, self.more, self._stop):
+            os.close(descriptor)
+
+
 class Growing(io.RawIOBase):
-    """Reads a file that grows until the eventfd ``more`` says it has ended."""
+    """Reads a file that grows, or a non-blocking pipe, until the eventfd ``more`` says it has ended."""
 
     def __init__(self, file: int, more: int, tell: Callable[[int], None]) -> None:
         super().__init__()
@@ -116,7 +167,10 @@ class Growing(io.RawIOBase):
         while True:
             # Asked before reading: what was written between the last read and the end must not be missed.
             growing = self._growing
-            size = os.readv(self._file, [buffer])
+            try:
+                size = os.readv(self._file, [buffer])
+            except BlockingIOError:
+                size = 0
             if size or not growing:
                 break
             self._growing = os.eventfd_read(self._more) < _ENDED

@@ -41,7 +41,7 @@ def import_image(
     instructions, ``platform`` empty means this machine's. Raises InvalidInput, Corrupt when the content makes no
     sense, OutOfSpace; then nothing stays.
     """
-    reference = new_image.name(text, "import")
+    reference = new_image.name(text, "cannot import digest reference")
     defaults = instructions.apply(Defaults(), changes)
     wanted = platforms.wanted(platform)
     head = source.read(_HEAD)

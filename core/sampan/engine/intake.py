@@ -1,18 +1,22 @@
-"""Take in a layer that is made here: keep it as a blob, and unpack it meanwhile."""
+"""Take in a layer that is made here: keep it as a compressed blob, and unpack it meanwhile."""
 
 from __future__ import annotations
 
 import hashlib
+import io
+import shutil
 import time
-from typing import TYPE_CHECKING, BinaryIO
+from collections.abc import Callable
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import msgspec
 
 from sampan.engine import team
 from sampan.engine.extractor import Extracted, Extractor, Job
-from sampan.engine.growing import Source
+from sampan.engine.growing import Stream
 from sampan.engine.progress import Event, Report
-from sampan.engine.team import Events, Stopped
+from sampan.engine.team import Events
+from sampan.layers import compression
 from sampan.model import descriptor as types
 from sampan.model.descriptor import Descriptor
 from sampan.model.digest import Digest
@@ -54,53 +58,40 @@ class Intake:
 
     def take(self, layer: BinaryIO) -> Taken:
         """Read an uncompressed layer tar to its end. Raises Corrupt when it makes no sense, and OutOfSpace."""
+        return self.make(lambda out: shutil.copyfileobj(layer, out, _CHUNK))
+
+    def make(self, write: Callable[[BinaryIO], object]) -> Taken:
+        """Have a layer tar written, in a thread, to where it is kept and unpacked. Raises what ``take`` raises."""
         self._operation.plan("snapshots", self._driver, self._key)
-        extractor, source, events = Extractor(self._engine), Source(), Events()
+        extractor, events = Extractor(self._engine), Events()
         blobs: list[Descriptor] = []
         found: list[Extracted] = []
+        job = Job(self._driver, self._key, self._parent, compressed=False)
+        with Stream() as stream:
 
-        def stop() -> None:
-            source.fail()
-            extractor.kill()
+            def stop() -> None:
+                stream.stop()
+                extractor.kill()
 
-        try:
-            team.run(
-                [lambda: blobs.append(self._keep(layer, source, events)),
-                 lambda: found.append(self._extract(extractor, source))],
-                events, self._report, stop,
-            )
-        finally:
-            extractor.close()
-            source.close()
+            try:
+                team.run(
+                    [lambda: blobs.append(self._keep(write, stream, events)),
+                     lambda: found.append(extractor.extract(job, stream.reader, stream.more, lambda position: None))],
+                    events, self._report, stop,
+                )
+            finally:
+                extractor.close()
         return self._commit(blobs[0], found[0])
 
-    def _keep(self, layer: BinaryIO, source: Source, events: Events) -> Descriptor:
-        hasher = hashlib.sha256()
-        size, told = 0, time.monotonic()
+    def _keep(self, write: Callable[[BinaryIO], object], stream: Stream, events: Events) -> Descriptor:
         with self._store.blobs.temporary() as (file, path):
-            source.begin(file.fileno())
-            while chunk := layer.read(_CHUNK):
-                hasher.update(chunk)
-                file.write(chunk)
-                file.flush()
-                source.grew()
-                size += len(chunk)
-                if time.monotonic() - told > _SECONDS_BETWEEN_REPORTS:
-                    told = time.monotonic()
-                    events.put(Event("", self._action, size))
-            digest = Digest("sha256:" + hasher.hexdigest())
+            sink = _Sink(stream, file, lambda size: events.put(Event("", self._action, size)))
+            write(cast(BinaryIO, sink))
+            digest, size = sink.finish()
             self._operation.plan("blobs", digest)
             self._operation.lease([digest])
             self._store.blobs.adopt(path, digest)
-        source.complete()
-        return Descriptor(types.OCI_LAYER, digest, size)
-
-    def _extract(self, extractor: Extractor, source: Source) -> Extracted:
-        with source.opened() as descriptors:
-            if descriptors is None:
-                raise Stopped
-            job = Job(self._driver, self._key, self._parent, compressed=False)
-            return extractor.extract(job, *descriptors, lambda position: None)
+        return Descriptor(types.OCI_LAYER_GZIP, digest, size)
 
     def _commit(self, blob: Descriptor, extracted: Extracted) -> Taken:
         diff_id, store = extracted.diff_id, self._store
@@ -118,3 +109,44 @@ class Intake:
             with store.database.transaction() as cursor:
                 store.layers.add(cursor, Layer(self._driver, chain, self._parent, diff_id, extracted.size))
         return taken
+
+
+class _Sink(io.RawIOBase):
+    """Passes a layer on to be unpacked, and keeps it compressed."""
+
+    def __init__(self, stream: Stream, file: BinaryIO, tell: Callable[[int], None]) -> None:
+        super().__init__()
+        self._stream = stream
+        self._file = file
+        self._tell = tell
+        self._compressor = compression.compressor()
+        self._hasher = hashlib.sha256()
+        self._taken = 0
+        self._kept = 0
+        self._told = time.monotonic()
+
+    def writable(self) -> bool:
+        """Yes."""
+        return True
+
+    def write(self, content: bytes | memoryview) -> int:  # type: ignore[override]  # typeshed's Buffer is 3.12's
+        """Take all of it."""
+        self._stream.write(content)
+        self._store(self._compressor.compress(content))
+        self._taken += len(content)
+        if time.monotonic() - self._told > _SECONDS_BETWEEN_REPORTS:
+            self._told = time.monotonic()
+            self._tell(self._taken)
+        return len(content)
+
+    def finish(self) -> tuple[Digest, int]:
+        """End the layer; return digest and size of what is kept."""
+        self._stream.end()
+        self._store(self._compressor.flush())
+        self._file.flush()
+        return Digest("sha256:" + self._hasher.hexdigest()), self._kept
+
+    def _store(self, content: bytes) -> None:
+        self._hasher.update(content)
+        self._file.write(content)
+        self._kept += len(content)

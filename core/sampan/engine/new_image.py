@@ -32,16 +32,16 @@ class NewImage(msgspec.Struct, frozen=True):
     parent: Digest | None = None
 
 
-def name(text: str, verb: str) -> Reference | None:
+def name(text: str, refusal: str) -> Reference | None:
     """Return what a new image shall be called; None where it gets no name.
 
-    Raises InvalidInput for a digest, which nobody can choose; ``verb`` is for its message.
+    Raises InvalidInput, with the message ``refusal``, for a digest, which nobody can choose.
     """
     if not text:
         return None
     reference = references.parse(text).with_default_tag()
     if reference.digest:
-        raise InvalidInput(f"cannot {verb} digest reference")
+        raise InvalidInput(refusal)
     return reference
 
 
@@ -52,7 +52,7 @@ def record(engine: Engine, operation: Operation, new: NewImage, reference: Refer
         "schemaVersion": 2,
         "mediaType": types.OCI_MANIFEST,
         "config": Descriptor(types.OCI_CONFIG, digest_of(config), len(config)),
-        "layers": new.layers,
+        "layers": [_of_oci(layer) for layer in new.layers],
     })
     image = Image(
         id=digest_of(config), manifest=digest_of(manifest), created=new.created, size=new.size, stored=new.created,
@@ -70,3 +70,12 @@ def record(engine: Engine, operation: Operation, new: NewImage, reference: Refer
             images.tag(cursor, reference, image.id)
         operation.finish(cursor)
     return images.get(image.id)
+
+
+def _of_oci(layer: Descriptor) -> Descriptor:
+    """Return a layer as an OCI manifest tells of it, also when it came with one of Docker's."""
+    media_type = _OCI_NAMES.get(layer.media_type, layer.media_type)
+    return msgspec.structs.replace(layer, media_type=media_type)
+
+
+_OCI_NAMES = {types.DOCKER_LAYER: types.OCI_LAYER, types.DOCKER_LAYER_GZIP: types.OCI_LAYER_GZIP}

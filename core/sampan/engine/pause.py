@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from sampan.contracts.runtime import Pauses
 from sampan.engine import events, undo
@@ -18,17 +20,9 @@ def pause(engine: Engine, text: str) -> None:
     container = require_running(engine.container(text))
     if container.status is Status.PAUSED:
         raise Conflict(f"Container {container.id} is already paused")
-    runtime = _pausing(engine, container)
-    with engine.store.journal.operation("pause", lambda action: undo.undo(engine, action)) as operation:
-        with engine.store.database.transaction() as cursor:
-            operation.plan("paused", container.id, cursor=cursor)
-            # As nobody checks a frozen container, Docker calls it unhealthy.
-            engine.store.containers.change(
-                cursor, container.id, expected=(Status.RUNNING,), status=Status.PAUSED,
-                health=container.health and "unhealthy",
-            )
-        runtime.pause(container.id)
-    events.container(engine, container, "pause")
+    # As nobody checks a frozen container, Docker calls it unhealthy.
+    with _freezing(engine, container, health=container.health and "unhealthy"):
+        pass
 
 
 def unpause(engine: Engine, text: str) -> None:
@@ -42,7 +36,7 @@ def unpause(engine: Engine, text: str) -> None:
 def thaw(engine: Engine, container: Container) -> None:
     """Let a paused container go on, and record that. Possible twice, and when it was never quite frozen."""
     try:
-        _pausing(engine, container).resume(container.id)
+        require_pausing(engine, container).resume(container.id)
     except (Conflict, NotFound):
         pass  # it goes on already, or has ended
     try:
@@ -50,6 +44,34 @@ def thaw(engine: Engine, container: Container) -> None:
     except (Conflict, NotFound):
         return
     events.container(engine, container, "unpause")
+
+
+@contextmanager
+def paused(engine: Engine, container: Container) -> Iterator[None]:
+    """Keep a running container frozen for the time of a block; should this process be killed, until the next command.
+
+    Raises Conflict when it does not run (any more), and Unsupported for a runtime that cannot.
+    """
+    with _freezing(engine, container):
+        try:
+            yield
+        finally:
+            thaw(engine, container)
+
+
+@contextmanager
+def _freezing(engine: Engine, container: Container, **changes: Any) -> Iterator[None]:
+    """Freeze a container, changing its record; unless the block ends well it is thawed."""
+    runtime = require_pausing(engine, container)
+    with engine.store.journal.operation("pause", lambda action: undo.undo(engine, action)) as operation:
+        with engine.store.database.transaction() as cursor:
+            operation.plan("paused", container.id, cursor=cursor)
+            engine.store.containers.change(
+                cursor, container.id, expected=(Status.RUNNING,), status=Status.PAUSED, **changes
+            )
+        runtime.pause(container.id)
+        events.container(engine, container, "pause")
+        yield
 
 
 def require_running(container: Container) -> Container:
@@ -61,8 +83,9 @@ def require_running(container: Container) -> Container:
     return container
 
 
-def _pausing(engine: Engine, container: Container) -> Pauses:
+def require_pausing(engine: Engine, container: Container, hint: str = "choose another --runtime") -> Pauses:
+    """Return a container's runtime if it can pause. Raises Unsupported."""
     runtime = engine.runtime(container.runtime)
     if not isinstance(runtime, Pauses):
-        raise Unsupported(f"the runtime {container.runtime} cannot pause containers", "choose another --runtime")
+        raise Unsupported(f"the runtime {container.runtime} cannot pause containers", hint)
     return runtime

@@ -42,6 +42,11 @@ def sampan_image_untagged(reference: str, image: str) -> None:
 
 
 @hookspec
+def sampan_image_committed(container: Container, reference: str, image: str) -> None:
+    """An image was made of a container. ``reference`` is empty when it was given no name."""
+
+
+@hookspec
 def sampan_image_removed(image: str) -> None:
     """An image and what only it used are gone."""
 

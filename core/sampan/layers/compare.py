@@ -16,12 +16,16 @@ from sampan.model.change import Change, ChangeKind
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _PIECE = 1 << 20
+_GONE = (FileNotFoundError, NotADirectoryError)  # removed meanwhile, or replaced
 
 Statuses = dict[bytes, os.stat_result]
 
 
 def trees(old: str | None, new: str) -> Iterator[Change]:
-    """Yield how the tree ``new`` differs from ``old``, sorted by path; all of it is added when ``old`` is None."""
+    """Yield how the tree ``new`` differs from ``old``, sorted by path; all of it is added when ``old`` is None.
+
+    The new one may change meanwhile.
+    """
     found: list[Change] = []
     new_fd = os.open(new, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -59,8 +63,14 @@ def is_whiteout(status: os.stat_result) -> bool:
 
 def statuses(directory: int) -> Statuses:
     """Return what is in an open directory, by name."""
+    found: Statuses = {}
     with os.scandir(directory) as entries:
-        return {os.fsencode(entry.name): entry.stat(follow_symlinks=False) for entry in entries}
+        for entry in entries:
+            try:
+                found[os.fsencode(entry.name)] = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue  # gone
+    return found
 
 
 def _compare(old: int, new: int, path: bytes, found: list[Change]) -> None:
@@ -72,14 +82,20 @@ def _compare(old: int, new: int, path: bytes, found: list[Change]) -> None:
         if was is None or stat.S_ISDIR(status.st_mode) != stat.S_ISDIR(was.st_mode):
             found.append(Change(path + name, ChangeKind.ADDED if was is None else ChangeKind.MODIFIED))
             if stat.S_ISDIR(status.st_mode):
-                with opened(name, new) as inner:
-                    _add_all(inner, path + name + b"/", found)
+                try:
+                    with opened(name, new) as inner:
+                        _add_all(inner, path + name + b"/", found)
+                except _GONE:
+                    pass
             continue
         so_far = len(found)
         if stat.S_ISDIR(status.st_mode):
-            with opened(name, old) as old_inner, opened(name, new) as new_inner:
-                _compare(old_inner, new_inner, path + name + b"/", found)
-        if len(found) > so_far or _differs(was, status) or (
+            try:
+                with opened(name, old) as old_inner, opened(name, new) as new_inner:
+                    _compare(old_inner, new_inner, path + name + b"/", found)
+            except _GONE:
+                pass
+        if len(found) > so_far or differs(was, status) or (
             stat.S_ISREG(status.st_mode) and _capability(old, name) != _capability(new, name)
         ):
             found.append(Change(path + name, ChangeKind.MODIFIED))
@@ -90,8 +106,11 @@ def _add_all(directory: int, path: bytes, found: list[Change]) -> None:
     for name, status in statuses(directory).items():
         found.append(Change(path + name, ChangeKind.ADDED))
         if stat.S_ISDIR(status.st_mode):
-            with opened(name, directory) as inner:
-                _add_all(inner, path + name + b"/", found)
+            try:
+                with opened(name, directory) as inner:
+                    _add_all(inner, path + name + b"/", found)
+            except _GONE:
+                pass
 
 
 def _upper(directory: int, path: bytes, lowers: list[bytes], hidden: bool, found: list[Change]) -> None:
@@ -109,12 +128,15 @@ def _upper(directory: int, path: bytes, lowers: list[bytes], hidden: bool, found
             continue
         so_far = len(found)
         if stat.S_ISDIR(status.st_mode):
-            with opened(name, directory) as inner:
-                opaque = hidden or _is_opaque(f"/proc/self/fd/{inner}")
-                _upper(inner, path + name + b"/", below, opaque, found)
+            try:
+                with opened(name, directory) as inner:
+                    opaque = hidden or _is_opaque(f"/proc/self/fd/{inner}")
+                    _upper(inner, path + name + b"/", below, opaque, found)
+            except _GONE:
+                pass
         if was is None:
             found.append(Change(path + name, ChangeKind.ADDED))
-        elif len(found) > so_far or _differs(was, status) or _content_differs(origin, directory, name, status):
+        elif len(found) > so_far or differs(was, status) or _content_differs(origin, directory, name, status):
             found.append(Change(path + name, ChangeKind.MODIFIED))
 
 
@@ -152,7 +174,8 @@ def _merged(lowers: list[bytes]) -> set[bytes]:
     return names
 
 
-def _differs(was: os.stat_result, status: os.stat_result) -> bool:
+def differs(was: os.stat_result, status: os.stat_result) -> bool:
+    """Tell whether a path was modified as far as its status knows."""
     if (was.st_mode, was.st_uid, was.st_gid) != (status.st_mode, status.st_uid, status.st_gid):
         return True
     if stat.S_ISDIR(status.st_mode):

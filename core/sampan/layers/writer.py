@@ -5,6 +5,7 @@ Entries are sorted and carry nothing that the tree does not, so the same tree gi
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import struct
@@ -28,6 +29,8 @@ _RECORD = 10240
 _PIECE = 256 * 1024
 _LARGEST_ID = 0o7777777
 _LARGEST_SIZE = 0o77777777777
+# What a file that was removed or replaced meanwhile is met with.
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 # The overlay file system's marks, and labels that belong to this host.
 _KEPT_BACK = ("trusted.overlay.", "user.overlay.", "security.selinux")
 
@@ -49,7 +52,7 @@ def write_tree(root: str, out: BinaryIO) -> None:
 def write_changes(root: str, changes: Iterable[Change], out: BinaryIO) -> None:
     """Write the changes of the tree at ``root`` relative to its parent as a layer, deletions as whiteouts.
 
-    ``changes`` are sorted by path. Raises OSError.
+    ``changes`` are sorted by path. What has changed again meanwhile is written as it is, or left out. Raises OSError.
     """
     fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -66,13 +69,16 @@ def _write_change(writer: _Writer, root: int, change: Change) -> None:
     if change.kind is ChangeKind.DELETED:
         writer.whiteout(parent + b"/" + whiteouts.PREFIX + name if parent else whiteouts.PREFIX + name)
         return
-    flags = os.O_RDONLY | os.O_DIRECTORY
-    directory = paths.open_in(root, os.fsdecode(parent) or ".", flags, follow=False)
     try:
-        status = os.stat(name, dir_fd=directory, follow_symlinks=False)
-        writer.member(directory, name, change.path.strip(b"/"), status)
-    finally:
-        os.close(directory)
+        directory = paths.open_in(root, os.fsdecode(parent) or ".", os.O_RDONLY | os.O_DIRECTORY, follow=False)
+        try:
+            status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+            writer.member(directory, name, change.path.strip(b"/"), status)
+        finally:
+            os.close(directory)
+    except OSError as error:
+        if error.errno not in _GONE:
+            raise
 
 
 class _Writer:
@@ -90,8 +96,9 @@ class _Writer:
         for name, status in found:
             try:
                 self._child(fd, name, prefix, status)
-            except FileNotFoundError:
-                continue  # removed meanwhile
+            except OSError as error:
+                if error.errno not in _GONE:
+                    raise
 
     def _child(self, fd: int, name: bytes, prefix: bytes, status: os.stat_result) -> None:
         self.member(fd, name, prefix + name, status)

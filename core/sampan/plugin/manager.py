@@ -188,6 +188,11 @@ class Plugins:
         """Tell that a name was taken from an image."""
         self._announce("sampan_image_untagged", {"reference": reference, "image": image})
 
+    def image_committed(self, container: Container, reference: str, image: str) -> None:
+        """Tell that an image was made of a container."""
+        told = {"container": container, "reference": reference, "image": image}
+        self._announce("sampan_image_committed", told)
+
     def image_removed(self, image: str) -> None:
         """Tell that an image is gone."""
         self._announce("sampan_image_removed", {"image": image})

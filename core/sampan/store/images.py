@@ -100,6 +100,11 @@ class Images:
         """Tell whether an image or a running operation needs a layer chain."""
         return _used(cursor, "image_layers", "chain", chain)
 
+    def content(self, image: Digest) -> list[str]:
+        """Return the digests of all blobs and layer chains that an image needs; none when there is no such image."""
+        query = "SELECT digest FROM image_blobs WHERE image = ? UNION SELECT chain FROM image_layers WHERE image = ?"
+        return [str(row[0]) for row in self._database.all(query, image, image)]
+
     def _chains(self, cursor: sqlite3.Cursor, image: Digest) -> list[Digest]:
         query = "SELECT chain FROM image_layers WHERE image = ? ORDER BY position"
         return [Digest(row[0]) for row in cursor.execute(query, (image,))]

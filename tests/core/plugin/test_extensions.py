@@ -35,6 +35,8 @@ LISTENER = """
     @hookimpl
     def sampan_image_untagged(reference, image): heard.append(("untagged", reference, image))
     @hookimpl
+    def sampan_image_committed(container, reference, image): heard.append((container.name, reference, image))
+    @hookimpl
     def sampan_image_removed(image): heard.append(("removed", image))
     @hookimpl
     def sampan_container_created(container): heard.append(("created", container.name))
@@ -52,6 +54,7 @@ EVENTS = [
     ("image_imported", ("ref", "id"), ("imported", "ref", "id")),
     ("image_tagged", ("ref", "id"), ("tagged", "ref", "id")),
     ("image_untagged", ("ref", "id"), ("untagged", "ref", "id")),
+    ("image_committed", (CONTAINER, "ref", "id"), ("web", "ref", "id")),
     ("image_removed", ("id",), ("removed", "id")),
     ("container_created", (CONTAINER,), ("created", "web")),
     ("container_started", (CONTAINER,), ("started", "web")),
