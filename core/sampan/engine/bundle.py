@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -152,7 +153,7 @@ def _linux(
         namespaces=_namespaces(spec, sandbox),
         devices=confinement.devices(spec.devices, spec.privileged),
         cgroups_path=f"/sampan/{container.id}",
-        resources=_resources(spec.limits, confinement.device_rules(spec.devices, spec.privileged)),
+        resources=resources(spec.limits, confinement.device_rules(spec.devices, spec.privileged)),
         seccomp=None if spec.privileged and not options.seccomp else options.filter(capabilities),
         sysctl=dict(spec.sysctls),
         masked_paths=[] if open_paths else confinement.masked_paths(),
@@ -173,20 +174,21 @@ def _namespaces(spec: ContainerSpec, sandbox: str | None) -> list[oci.Namespace]
     return namespaces
 
 
-def _resources(limits: Limits, rules: list[oci.DeviceRule]) -> oci.Resources:
-    resources = oci.Resources(devices=rules)
+def resources(limits: Limits, rules: Sequence[oci.DeviceRule] = ()) -> oci.Resources:
+    """Return what a container's cgroup allows."""
+    allowed = oci.Resources(devices=list(rules))
     if limits.memory or limits.memory_swap or limits.memory_reservation:
-        resources.memory = oci.Memory(
+        allowed.memory = oci.Memory(
             limit=limits.memory or None, swap=limits.memory_swap or None, reservation=limits.memory_reservation or None
         )
     if limits.cpu_quota or limits.cpu_period or limits.cpu_shares or limits.cpuset_cpus or limits.cpuset_mems:
-        resources.cpu = oci.CPU(
+        allowed.cpu = oci.CPU(
             shares=limits.cpu_shares or None, quota=limits.cpu_quota or None, period=limits.cpu_period or None,
             cpus=limits.cpuset_cpus, mems=limits.cpuset_mems,
         )
     if limits.pids:
-        resources.pids = oci.Pids(limit=limits.pids)
-    return resources
+        allowed.pids = oci.Pids(limit=limits.pids)
+    return allowed
 
 
 def _identity(root: str, user: str, groups: tuple[str, ...]) -> users.Identity:

@@ -31,9 +31,10 @@ if TYPE_CHECKING:
     from sampan.engine.prune import Pruned
     from sampan.engine.pull import Pulled
     from sampan.model.change import Change
-    from sampan.model.container import Container, ContainerSpec
+    from sampan.model.container import Container, ContainerSpec, Limits, RestartPolicy
     from sampan.model.disk_usage import ContainerSize, DiskUsage, ImageUsage
     from sampan.model.image import Image
+    from sampan.model.usage import Usage
     from sampan.plugin.manager import Plugins
 
 
@@ -369,6 +370,21 @@ class Engine:
         from sampan.engine import top
 
         return top.top(self, container, options)
+
+    def update(self, container: str, limits: Limits, *, restart: RestartPolicy | None = None) -> None:
+        """Change the limits that ``limits`` has, at once where it runs, and the restart policy if one is given.
+
+        Raises InvalidInput for what makes no sense, and Conflict for what does not go with the container.
+        """
+        from sampan.engine import update
+
+        update.update(self, container, limits, restart)
+
+    def usage(self, container: Container) -> Usage:
+        """Return what a container has used of the machine so far; nothing where it does not run."""
+        from sampan.engine import usage
+
+        return usage.usage(self, container)
 
     def due_after_boot(self) -> list[Container]:
         """Return the containers that do not run and, by their restart policies, should once the machine is up."""

@@ -22,3 +22,15 @@ class CgroupStats(msgspec.Struct, frozen=True, kw_only=True):
     pids_limit: int | None = None
     blkio_read: int = 0
     blkio_write: int = 0
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """What a container has used up to ``moment``, nanoseconds on a clock that only goes forward.
+
+    ``received`` and ``sent`` are bytes on its own network interfaces.
+    """
+
+    moment: int
+    group: CgroupStats = CgroupStats()
+    received: int = 0
+    sent: int = 0

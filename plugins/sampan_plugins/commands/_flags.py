@@ -154,6 +154,10 @@ _LATER = (
     "--userns", "--volume-driver", "--volumes-from*",
 )  # fmt: skip
 _LATER_SWITCHES = ("--oom-kill-disable", "--publish-all -P", "--use-api-socket")
+_CHANGEABLE = frozenset((
+    "--cpu-period", "--cpu-quota", "--cpu-shares", "--cpus", "--cpuset-cpus", "--cpuset-mems", "--memory",
+    "--memory-reservation", "--memory-swap", "--pids-limit", "--restart",
+))  # fmt: skip
 _HARMLESS = {"userns": "host"}
 
 
@@ -166,6 +170,14 @@ def creation_flags(function: _F) -> _F:
         function = _option(words, "string*" if names != words else "string", "", hidden=True)(function)
     for names in _LATER_SWITCHES:
         function = _option(names, "", "", hidden=True)(function)
+    return function
+
+
+def update_flags(function: _F) -> _F:
+    """Decorate a function with the flags of ``update``: those of a new container that may be changed later."""
+    for names, kind, summary in reversed(_SHARED):
+        if names.split()[0] in _CHANGEABLE:
+            function = _option(names, kind, summary)(function)
     return function
 
 

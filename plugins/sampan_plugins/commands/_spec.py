@@ -12,6 +12,7 @@ from sampan.model.image import HealthCheck
 from sampan_plugins.commands._environment import environment, labels, pairs
 
 _PERIOD = 100_000
+_SHORTEST_PERIOD, _LONGEST_PERIOD = 1000, 1_000_000
 _LEAST_MEMORY = 6 << 20
 _SIMPLE = (
     "name", "hostname", "domainname", "user", "workdir", "read_only", "privileged", "cap_add", "cap_drop",
@@ -35,7 +36,7 @@ def spec(image: str, command: tuple[str, ...], flags: dict[str, Any]) -> Contain
         labels=labels(flags["label_file"], flags["label"]),
         volumes=_volumes(flags),
         ulimits=flags["ulimit"],
-        limits=_limits(flags),
+        limits=limits(flags),
         sysctls=pairs(flags["sysctl"]),
         annotations=pairs(flags["annotation"]),
         log_options=_log_options(flags),
@@ -194,7 +195,8 @@ def _log_options(flags: dict[str, Any]) -> dict[str, str]:
     return pairs(flags["log_opt"])
 
 
-def _limits(flags: dict[str, Any]) -> Limits:
+def limits(flags: dict[str, Any]) -> Limits:
+    """Return the limits that flags set. Raises InvalidInput, as Docker words it, when they make no sense."""
     memory, swap = flags["memory"] or 0, flags["memory_swap"] or 0
     quota, period = flags["cpu_quota"] or 0, flags["cpu_period"] or 0
     if 0 < memory < _LEAST_MEMORY:
@@ -205,6 +207,12 @@ def _limits(flags: dict[str, Any]) -> Limits:
         raise InvalidInput("Minimum memoryswap limit should be larger than memory limit, see usage")
     if 0 < memory < (flags["memory_reservation"] or 0):
         raise InvalidInput("Minimum memory limit can not be less than memory reservation limit, see usage")
+    if period and not _SHORTEST_PERIOD <= period <= _LONGEST_PERIOD:
+        raise InvalidInput(
+            "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)"
+        )
+    if 0 < quota < _SHORTEST_PERIOD:
+        raise InvalidInput("CPU cfs quota can not be less than 1ms (i.e. 1000)")
     if flags["cpus"]:
         if quota or period:
             which = "Quota" if quota else "Period"
@@ -219,5 +227,5 @@ def _limits(flags: dict[str, Any]) -> Limits:
         memory=memory, memory_swap=swap, memory_reservation=flags["memory_reservation"] or 0,
         cpu_quota=quota, cpu_period=period, cpu_shares=flags["cpu_shares"] or 0,
         cpuset_cpus=flags["cpuset_cpus"] or "", cpuset_mems=flags["cpuset_mems"] or "",
-        pids=max(flags["pids_limit"] or 0, 0),
+        pids=flags["pids_limit"] or 0,
     )

@@ -1,0 +1,54 @@
+"""Change limits and restart policy of containers, running or not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from sampan.contracts.runtime import Updates
+from sampan.engine import bundle, events, policy
+from sampan.errors import Conflict, SampanError, Unsupported
+from sampan.model.container import Container, Limits, RestartPolicy, Status
+
+if TYPE_CHECKING:
+    from sampan.engine.engine import Engine
+
+
+def update(engine: Engine, text: str, limits: Limits, restart: RestartPolicy | None) -> None:
+    """Change a container; see Engine.update."""
+    if restart:
+        policy.check(restart)
+    container = engine.container(text)
+    try:
+        changed = _changed(container, limits, restart)
+        if container.status in (Status.RUNNING, Status.PAUSED) and limits != Limits():
+            _runtime(engine, container).update(container.id, bundle.resources(limits))
+    except SampanError as error:
+        raise type(error)(f"Cannot update container {container.id}: {error.message}", error.hint) from error
+    engine.store.containers.update(container.id, spec=changed)
+    events.container(engine, container, "update")
+
+
+def _changed(container: Container, limits: Limits, restart: RestartPolicy | None) -> msgspec.Struct:
+    spec = container.spec
+    if restart and spec.auto_remove and restart.name != "no":
+        raise Conflict("Restart policy cannot be updated because AutoRemove is enabled for the container")
+    # Docker takes twice the memory for the limit of both where only memory is limited, and nothing for less than that.
+    if limits.memory and not limits.memory_swap and limits.memory > (spec.limits.memory_swap or 2 * spec.limits.memory):
+        raise Conflict(
+            "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time"
+        )
+    given = {name: value for name in Limits.__struct_fields__ if (value := getattr(limits, name))}
+    if limits.pids < 0:
+        given["pids"] = 0
+    return msgspec.structs.replace(
+        spec, limits=msgspec.structs.replace(spec.limits, **given), restart=restart or spec.restart
+    )
+
+
+def _runtime(engine: Engine, container: Container) -> Updates:
+    runtime = engine.runtime(container.runtime)
+    if not isinstance(runtime, Updates):
+        raise Unsupported(f"the runtime {container.runtime} cannot change limits", "stop the container first")
+    return runtime

@@ -1,0 +1,64 @@
+"""Tests of changing containers, and of measuring what they use."""
+
+from __future__ import annotations
+
+import pytest
+from tests.core.engine.containers import Bench, eventually
+
+from sampan.errors import Conflict, InvalidInput, SampanError
+from sampan.model.container import Limits, RestartPolicy, Status
+
+
+def test_limits_of_a_running_container(any_runtime: Bench) -> None:
+    engine = any_runtime.engine
+    container = any_runtime.start("sleep", "100", limits=Limits(memory=20 << 20, cpu_shares=512))
+    engine.update(container.id, Limits(memory=30 << 20, pids=40))
+    assert engine.container(container.id).spec.limits == Limits(memory=30 << 20, cpu_shares=512, pids=40)
+    used = engine.usage(container).group
+    assert (used.memory_limit, used.pids_limit, used.pids_current) == (30 << 20, 40, 1)
+    engine.update(container.id, Limits(pids=-1))
+    assert engine.usage(container).group.pids_limit is None
+    engine.restart(container.id, timeout=0)
+    assert engine.usage(engine.container(container.id)).group.memory_limit == 30 << 20
+
+
+def test_limits_of_one_that_does_not_run(bench: Bench) -> None:
+    container = bench.create("sleep", "100")
+    bench.engine.update(container.id, Limits(pids=30))
+    bench.engine.start(container.id)
+    assert bench.engine.usage(bench.engine.container(container.id)).group.pids_limit == 30
+
+
+def test_restart_policy(bench: Bench) -> None:
+    container = bench.start("sh", "-c", "sleep 100; :")
+    bench.engine.update(container.id, Limits(), restart=RestartPolicy("always"))
+    bench.engine.runtime(container.runtime).signal(container.id, 9)
+    eventually(lambda: bench.engine.container(container.id).restarts == 1)
+    bench.engine.update(container.id, Limits(), restart=RestartPolicy())
+    eventually(lambda: bench.engine.container(container.id).status is Status.RUNNING)
+    bench.engine.runtime(container.runtime).signal(container.id, 9)
+    eventually(lambda: bench.engine.container(container.id).status is Status.EXITED)
+
+
+def test_what_cannot_be_changed(bench: Bench) -> None:
+    fleeting = bench.create("true", auto_remove=True)
+    prefix = f"Cannot update container {fleeting.id}: "
+    with pytest.raises(Conflict, match=f"{prefix}Restart policy cannot be updated because AutoRemove is enabled"):
+        bench.engine.update(fleeting.id, Limits(), restart=RestartPolicy("always"))
+    with pytest.raises(Conflict, match=f"{prefix}Memory limit should be smaller than already set memoryswap limit"):
+        bench.engine.update(fleeting.id, Limits(memory=20 << 20))
+    with pytest.raises(InvalidInput, match="invalid restart policy 'foo'"):
+        bench.engine.update(fleeting.id, Limits(), restart=RestartPolicy("foo"))
+    running = bench.start("sleep", "100")
+    with pytest.raises(SampanError, match=f"Cannot update container {running.id}: "):
+        bench.engine.update(running.id, Limits(cpuset_cpus="4000"))
+    assert bench.engine.container(running.id).spec.limits == Limits()
+
+
+def test_usage_of_network_and_processor(bench: Bench) -> None:
+    script = "ping -c 1 -W 1 127.0.0.1; ping -c 2 -W 1 $(ip route | cut -d' ' -f3 | head -n 1); while :; do :; done"
+    container = bench.start("sh", "-c", script, network="bridge")
+    before = bench.engine.usage(container)
+    eventually(lambda: bench.engine.usage(container).sent > 0)
+    eventually(lambda: bench.engine.usage(container).group.cpu_total > before.group.cpu_total)
+    assert bench.engine.usage(bench.create("true")).group.memory_usage == 0
