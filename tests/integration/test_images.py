@@ -1,10 +1,15 @@
 """Images: import and export, listing, pulling, removal."""
 
+import hashlib
 import json
 import re
+import subprocess
 import tarfile
 
+import pytest
+from tests.services.faults import fault_proxy
 from tests.services.images import push_image
+from tests.services.registry import PASSWORD, USER, running_registry
 
 
 def test_import_export_round_trip(sampan, tmp_path):
@@ -64,6 +69,92 @@ def test_pull(empty, registry, small_image):
     assert (status, name) == (f"Status: Downloaded newer image for {reference}", reference)
     assert empty.run("pull", reference).splitlines()[-2:] == [f"Status: Image is up to date for {reference}", reference]
     assert empty.run("pull", "-q", reference) == reference
+
+
+def test_pull_all_tags(empty, registry, small_image):
+    references = [push_image(small_image, registry, f"integration/tags:{tag}") for tag in ("1", "2")]
+    repository = references[0].removesuffix(":1")
+    lines = empty.run("pull", "-a", repository).splitlines()
+    assert sum(line.startswith("Digest: sha256:") for line in lines) == 2
+    assert {line for line in lines if "Pulling from" in line} == \
+        {"1: Pulling from integration/tags", "2: Pulling from integration/tags"}
+    assert lines[-2:] == [f"Status: Downloaded newer image for {repository}", repository]
+    again = empty.run("pull", "--all-tags", repository).splitlines()
+    assert again[-2:] == [f"Status: Image is up to date for {repository}", repository]
+    assert empty.run("pull", "-qa", repository) == repository
+    assert empty.run("images", "--format", "{{.Tag}}", repository).split() == ["1", "2"]
+    assert empty.fails("pull", "-a", references[0]) == "tag can't be used with --all-tags/-a"
+    assert "not found: name unknown" in empty.fails("pull", "-a", f"{registry.address}/integration/nowhere")
+
+
+def test_pull_by_tag_and_digest(empty, registry, small_image):
+    reference = push_image(small_image, registry, "integration/both:1")
+    digest = empty.run("pull", reference).splitlines()[-3].removeprefix("Digest: ")
+    empty.run("rmi", reference)
+    repository = reference.removesuffix(":1")
+    lines = empty.run("pull", f"{reference}@{digest}").splitlines()
+    assert lines[0] == f"{repository}@{digest}: Pulling from integration/both"
+    assert lines[-3:] == [
+        f"Digest: {digest}", f"Status: Downloaded newer image for {repository}@{digest}", f"{reference}@{digest}"
+    ]  # fmt: skip
+    assert empty.run("images", "--format", "{{.Tag}} {{.Digest}}", "--digests") == f"<none> {digest}"
+
+
+def test_several_processes_pull_the_same_at_once(empty, registry, small_image):
+    push_image(small_image, registry, "integration/atonce:1")
+    with fault_proxy(registry.address) as proxy:
+        reference = f"{proxy.address}/integration/atonce:1"
+        processes = [empty.popen("pull", "-q", reference) for _ in range(4)]
+        for process in processes:
+            assert process.communicate(timeout=60) == (f"{reference}\n".encode(), b"")
+        fetched = [request.line for request in proxy.seen("/blobs/")]
+    assert len(fetched) == len(set(fetched)) == 3  # two layers and the configuration
+    assert empty.run("images", "-q", reference) != ""
+
+
+def test_push(empty, registry, small_image):
+    reference = push_image(small_image, registry, "integration/pushed:1")
+    with running_registry(empty.directory / "other") as other:
+        name = f"{other.address}/team/pushed"
+        digest = empty.run("pull", reference).splitlines()[-3].removeprefix("Digest: ")
+        for tag in ("1", "2"):
+            empty.run("tag", reference, f"{name}:{tag}")
+        head, *steps, last = empty.run("push", f"{name}:1").splitlines()
+        assert head == f"The push refers to repository [{name}]"
+        assert re.fullmatch(rf"1: digest: {digest} size: \d+", last)
+        assert sorted(line[12:] for line in steps) == [": Preparing"] * 2 + [": Pushed"] * 2
+        assert empty.run("push", f"{name}:1").count("Layer already exists") == 2
+        assert empty.run("push", "-a", name).splitlines()[-1].startswith(f"2: digest: {digest} size: ")
+        assert empty.run("push", "-q", f"{name}:2") == f"{name}:2"
+        assert empty.run("push", "-qa", name) == name
+        assert name in empty.run("images", "--digests", "--format", "{{.Repository}}@{{.Digest}}")
+        raw = subprocess.run(
+            ["skopeo", "inspect", "--raw", "--tls-verify=false", f"docker://{name}:2"], check=True, capture_output=True
+        ).stdout
+        assert f"sha256:{hashlib.sha256(raw).hexdigest()}" == digest
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    (("127.0.0.1:1/nosuch:1",), "An image does not exist locally with the tag: 127.0.0.1:1/nosuch"),
+    (("bb",), "tag does not exist: bb:latest"),
+    (("-a", "bb:1"), "tag can't be used with --all-tags/-a"),
+    (("bb@sha256:" + "0" * 64,), "cannot push a digest reference"),
+    (("--platform", "linux/s390x", "bb:1"),
+     "image with reference bb:1 was found but does not match the specified platform: "
+     "wanted linux/s390x, actual: linux/amd64"),
+])
+def test_push_of_what_cannot_be_pushed(sampan, words, message):
+    assert sampan.fails("push", *words) == message
+
+
+def test_push_where_one_must_log_in(sampan):
+    with running_registry(sampan.directory / "guarded", basic=True) as guarded:
+        sampan.environ["DOCKER_CONFIG"] = str(sampan.directory / "docker")
+        sampan.run("tag", "bb:1", f"{guarded.address}/bb:1")
+        assert sampan.fails("push", f"{guarded.address}/bb:1") == \
+            f"denied: requested access to the resource is denied (sampan login {guarded.address})"
+        sampan.result("login", "-u", USER, "--password-stdin", guarded.address, stdin=PASSWORD.encode())
+        assert ": Pushed" in sampan.run("push", f"{guarded.address}/bb:1")
 
 
 def test_run_pulls_what_is_missing(empty, registry, small_image):

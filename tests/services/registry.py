@@ -67,6 +67,7 @@ def _configuration(
         "log": {"level": "info"},
         "storage": {"filesystem": {"rootdirectory": str(directory / "storage")}, "delete": {"enabled": True}},
         "http": http,
+        "validation": {"manifests": {"urls": {"allow": ["^https?://"]}}},  # layers may be elsewhere
     }
     if certificate is not None:
         http["tls"] = {"key": str(certificate[0]), "certificate": str(certificate[1])}

@@ -10,7 +10,11 @@ The engine opens a registry for one repository, asks what a tag or digest is, an
 
 The engine checks every digest and size itself while it streams; a driver may, but need not. The driver
 retries what is worth retrying, resumes a broken download where it stopped, and keeps credentials from
-every host but the one they are for. One that can be pushed to also implements Pushes.
+every host but the one they are for. One that can be pushed to also implements Pushes::
+
+    if not registry.has_blob(layer.digest) and not registry.mount_blob(layer.digest, "another/repository"):
+        registry.put_blob(layer, file)                     # several at once, from several threads
+    registry.put_manifest("18.04", content, media_type)    # last: it may name only what is there
 
 Credentials are the driver's affair as well: it keeps them, and finds them again when a registry asks. A driver
 that can be told them implements Authenticates and is then opened for the host alone::
@@ -24,7 +28,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator
 from types import TracebackType
-from typing import IO, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -32,7 +36,7 @@ from sampan.contracts.origin import Fetched, Origin
 from sampan.model.descriptor import Descriptor
 from sampan.model.digest import Digest
 
-__all__ = ["Account", "Authenticates", "Fetched", "Pushes", "Registry"]
+__all__ = ["Account", "Authenticates", "Content", "Fetched", "Pushes", "Registry"]
 
 
 class Registry(Origin):
@@ -60,9 +64,25 @@ class Registry(Origin):
         self.close()
 
 
+class Content(Protocol):
+    """What a blob is read from: any file opened for reading in binary, and whatever acts like one."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to ``size`` bytes; none at the end."""
+
+    def seek(self, offset: int, /) -> int:
+        """Go to a place, in bytes from the start."""
+
+    def tell(self) -> int:
+        """Return the place."""
+
+
 @runtime_checkable
 class Pushes(Protocol):
-    """A registry that content can be put into. Blobs first, then the manifest that names them."""
+    """A registry that content can be put into. Blobs first, then the manifest that names them.
+
+    Methods may be called from several threads at once, and raise what a Registry's raise.
+    """
 
     def has_blob(self, digest: Digest) -> bool:
         """Tell whether the repository has the blob."""
@@ -70,8 +90,8 @@ class Pushes(Protocol):
     def mount_blob(self, digest: Digest, source: str) -> bool:
         """Take a blob over from ``source``, a repository's path at the same registry; False when it will not be."""
 
-    def put_blob(self, descriptor: Descriptor, content: IO[bytes]) -> None:
-        """Store a blob: ``descriptor.size`` bytes from where ``content``, which is seekable, stands."""
+    def put_blob(self, descriptor: Descriptor, content: Content) -> None:
+        """Store a blob: ``descriptor.size`` bytes from where ``content`` stands, read in pieces, on a retry again."""
 
     def put_manifest(self, version: str, content: bytes, media_type: str) -> None:
         """Store a manifest or index, as it is, under a tag or under its digest."""

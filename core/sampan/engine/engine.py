@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sampan.engine.history import Step
     from sampan.engine.prune import Pruned
     from sampan.engine.pull import Pulled
+    from sampan.engine.push import Pushed
     from sampan.model.change import Change
     from sampan.model.container import Container, ContainerSpec, Limits, RestartPolicy
     from sampan.model.disk_usage import ContainerSize, DiskUsage, ImageUsage
@@ -151,6 +152,24 @@ class Engine:
         from sampan.engine import pull
 
         return pull.pull(self, reference, platform=platform, report=report)
+
+    def pull_all(self, repository: str, *, platform: str = "", report: Report = silent) -> Iterator[Pulled]:
+        """Fetch what each tag of a repository stands for, and yield it when it is here."""
+        from sampan.engine import pull
+
+        return pull.pull_all(self, repository, platform=platform, report=report)
+
+    def push(self, reference: str, *, platform: str = "", report: Report = silent) -> Pushed:
+        """Send an image to its registry, byte for byte as it came here; ``platform`` must be the image's."""
+        from sampan.engine import push
+
+        return push.push(self, reference, platform=platform, report=report)
+
+    def push_all(self, repository: str, *, platform: str = "", report: Report = silent) -> Iterator[Pushed]:
+        """Send what each tag of a repository stands for here, and yield it when it is there."""
+        from sampan.engine import push
+
+        return push.push_all(self, repository, platform=platform, report=report)
 
     def images(
         self, filters: Mapping[str, Sequence[str]] | None = None, *, all: bool = False  # noqa: A002  # as for containers

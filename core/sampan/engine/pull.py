@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from sampan.engine import events, platforms, undo
 from sampan.engine.progress import Event, Report
+from sampan.errors import InvalidInput
 from sampan.model import reference as references
 from sampan.model.digest import Digest
 from sampan.model.image import Image
 from sampan.model.reference import Reference
 
 if TYPE_CHECKING:
+    from sampan.contracts.registry import Registry
     from sampan.engine.arrival import Arrival, Arrived
     from sampan.engine.engine import Engine
     from sampan.engine.resolve import Resolved
@@ -39,17 +42,36 @@ def pull(engine: Engine, text: str, *, platform: str, report: Report) -> Pulled:
     interrupted, nothing new stays. Raises NotFound, Denied, Unavailable, Unsupported, Corrupt and OutOfSpace.
     """
     reference = references.parse(text).with_default_tag()
-    wanted = platforms.wanted(platform)
+    if reference.digest:
+        reference = msgspec.structs.replace(reference, tag=None)  # the digest alone says what it is
     with engine.registry(reference.repository) as registry:
-        from sampan.engine.arrival import Arrival
-        from sampan.engine.resolve import resolve
+        return _pull(engine, registry, reference, platform, report)
 
-        resolved = resolve(registry, reference.version, wanted, reference.familiar)
-        report(Event(_label(reference), f"Pulling from {_shown(reference)}"))
-        with engine.store.journal.operation("pull", lambda action: undo.undo(engine, action)) as operation:
-            arrival = Arrival(engine, registry, reference.familiar, operation, report)
-            arrived = arrival.bring(resolved, wanted, asked=bool(platform))
-            pulled = _record(engine, arrival, arrived, reference, resolved, operation)
+
+def pull_all(engine: Engine, text: str, *, platform: str, report: Report) -> Iterator[Pulled]:
+    """Pull what each tag of a repository stands for, and yield it, up to the first that fails.
+
+    Raises what ``pull`` raises, and InvalidInput for a reference that has a tag or digest already.
+    """
+    reference = references.parse(text)
+    if reference.tag or reference.digest:
+        raise InvalidInput("tag can't be used with --all-tags/-a")
+    with engine.registry(reference.repository) as registry:
+        for tag in registry.tags():
+            yield _pull(engine, registry, msgspec.structs.replace(reference, tag=tag), platform, report)
+
+
+def _pull(engine: Engine, registry: Registry, reference: Reference, platform: str, report: Report) -> Pulled:
+    from sampan.engine.arrival import Arrival
+    from sampan.engine.resolve import resolve
+
+    wanted = platforms.wanted(platform)
+    resolved = resolve(registry, reference.version, wanted, reference.familiar)
+    report(Event(_label(reference), f"Pulling from {_shown(reference)}"))
+    with engine.store.journal.operation("pull", lambda action: undo.undo(engine, action)) as operation:
+        arrival = Arrival(engine, registry, reference.familiar, operation, report)
+        arrived = arrival.bring(resolved, wanted, asked=bool(platform))
+        pulled = _record(engine, arrival, arrived, reference, resolved, operation)
     events.image(engine, "pull", reference.familiar, reference.familiar)
     engine.plugins.image_pulled(str(reference), pulled.image.id)
     return pulled
@@ -71,7 +93,7 @@ def _record(
     before = images.resolve(reference)
     with engine.store.database.transaction() as cursor:
         arrival.record(cursor, arrived)
-        if reference.tag and not reference.digest:
+        if reference.tag:
             images.tag(cursor, reference, image.id, resolved.manifest_digest)
         images.note_digest(cursor, reference.repository, resolved.digest, image.id)
         operation.finish(cursor)

@@ -10,6 +10,7 @@ from sampan.model import reference as references
 
 if TYPE_CHECKING:
     from sampan.engine.engine import Engine
+    from sampan.model.digest import Digest
     from sampan.model.reference import Reference
 
 _ALGORITHMS = ("sha256", "sha384", "sha512")
@@ -24,9 +25,17 @@ def tag(engine: Engine, source: str, target: str) -> None:
     images = engine.store.images
     with engine.store.database.transaction() as cursor:
         image = engine.image(source)
-        images.tag(cursor, reference, image.id)
+        images.tag(cursor, reference, image.id, _manifest(engine, source))
     events.image(engine, "tag", image.id, reference.familiar)
     engine.plugins.image_tagged(str(reference), image.id)
+
+
+def _manifest(engine: Engine, source: str) -> Digest | None:
+    """Return the manifest that the image came as under the name it is called by here; None for an id."""
+    try:
+        return engine.store.images.manifest_of(references.parse(source))
+    except InvalidInput:
+        return None
 
 
 def _target(text: str) -> Reference:

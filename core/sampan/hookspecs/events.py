@@ -27,6 +27,11 @@ def sampan_image_pulled(reference: str, image: str) -> None:
 
 
 @hookspec
+def sampan_image_pushed(reference: str, image: str) -> None:
+    """A registry has an image under ``reference``, by tag, now. ``image`` is its id."""
+
+
+@hookspec
 def sampan_image_imported(reference: str, image: str) -> None:
     """An image was made from a snapshot. ``reference`` is empty when it was given no name."""
 

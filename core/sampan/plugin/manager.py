@@ -176,6 +176,10 @@ class Plugins:
         """Tell that an image arrived from a registry."""
         self._announce("sampan_image_pulled", {"reference": reference, "image": image})
 
+    def image_pushed(self, reference: str, image: str) -> None:
+        """Tell that a registry has an image."""
+        self._announce("sampan_image_pushed", {"reference": reference, "image": image})
+
     def image_imported(self, reference: str, image: str) -> None:
         """Tell that an image was made from a snapshot."""
         self._announce("sampan_image_imported", {"reference": reference, "image": image})

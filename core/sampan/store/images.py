@@ -65,7 +65,9 @@ class Images:
 
     def note_digest(self, cursor: sqlite3.Cursor, repository: str, digest: Digest, image: Digest) -> None:
         """Record that a repository knows the image by this manifest or index digest."""
-        cursor.execute("INSERT OR IGNORE INTO digests VALUES (?, ?, ?)", (repository, digest, image))
+        # An image that was removed meanwhile is known by nothing.
+        query = "INSERT OR IGNORE INTO digests SELECT ?, ?, id FROM images WHERE id = ?"
+        cursor.execute(query, (repository, digest, image))
 
     def untag(self, cursor: sqlite3.Cursor, reference: Reference) -> None:
         """Remove one tag."""
@@ -168,6 +170,23 @@ class Images:
             return Digest(str(row[0])) if row else None
         image = self.resolve(reference)
         return self.get(image).manifest if image else None
+
+    def tags(self, repository: str) -> list[str]:
+        """Return the tags that a repository has here, sorted."""
+        rows = self._database.all("SELECT tag FROM tags WHERE repository = ? ORDER BY tag", repository)
+        return [str(tag) for (tag,) in rows]
+
+    def holders(self, blob: Digest, reference: Reference) -> list[str]:
+        """Return the paths, without its own, at the reference's registry that are known to have had a blob.
+
+        Those that have an image with it by digest, that is, which was pulled from there or pushed there.
+        """
+        rows = self._database.all(
+            "SELECT DISTINCT repository FROM digests JOIN image_blobs USING (image) WHERE image_blobs.digest = ? "
+            "AND repository GLOB ? AND repository != ? ORDER BY repository",
+            blob, f"{reference.domain}/*", reference.repository,
+        )
+        return [str(repository).partition("/")[2] for (repository,) in rows]
 
     def tagged(self, image: Digest) -> float:
         """Return when the image was last given a name here, in seconds since the epoch; 0: it has none."""

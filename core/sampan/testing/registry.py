@@ -1,10 +1,13 @@
 """Check a registry client against the contract: derive from the suites that concern it, and give each a ``subject``.
 
-RegistrySuite is for every client, LoginSuite for those that keep credentials.
+RegistrySuite is for every client, PushSuite for those that can be pushed to, LoginSuite for those that keep
+credentials.
 """
 
 from __future__ import annotations
 
+import io
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,10 +15,10 @@ from contextlib import contextmanager
 import msgspec
 import pytest
 
-from sampan.contracts.registry import Account, Authenticates, Registry
+from sampan.contracts.registry import Account, Authenticates, Fetched, Pushes, Registry
 from sampan.errors import Denied, NotFound, SampanError
 from sampan.model import digest as digests
-from sampan.model.descriptor import INDEXES, MANIFESTS, Descriptor
+from sampan.model.descriptor import INDEXES, MANIFESTS, OCI_MANIFEST, Descriptor
 from sampan.model.digest import Digest
 from sampan.model.image import Manifest, decode
 
@@ -120,6 +123,147 @@ class RegistrySuite:
         registry = subject.open()
         registry.close()
         registry.close()
+
+
+class PushSubject(msgspec.Struct, frozen=True):
+    """What PushSuite works on.
+
+    ``open`` opens a repository by a word of the suite's choice, all at one registry: the same one for the same word, at
+    first without content. ``path`` is what ``mount_blob`` calls it there.
+    """
+
+    open: Callable[[str], Registry]
+    path: Callable[[str], str]
+
+
+class PushSuite:
+    """The contract of ``Pushes``, for a client that can be pushed to."""
+
+    @pytest.fixture
+    def subject(self) -> PushSubject:
+        """Return what to work on; derived classes provide it."""
+        raise NotImplementedError("provide a fixture 'subject'")
+
+    def test_what_was_put_is_there(self, subject: PushSubject) -> None:
+        """A blob is not there before, and there with its very bytes after; putting it again is fine."""
+        blob, content = _random(100_000)
+        with _pushing(subject, "one") as (registry, pushes):
+            assert pushes.has_blob(blob.digest) is False
+            for _ in range(2):
+                pushes.put_blob(blob, io.BytesIO(content))
+                assert pushes.has_blob(blob.digest) is True
+            _check(registry, blob)
+
+    def test_empty_blob(self, subject: PushSubject) -> None:
+        """A blob may have no bytes at all."""
+        blob, _ = _described(b"")
+        with _pushing(subject, "one") as (registry, pushes):
+            pushes.put_blob(blob, io.BytesIO())
+            _check(registry, blob)
+
+    def test_from_where_the_content_stands(self, subject: PushSubject) -> None:
+        """A blob is what follows the place where the content stands, as many bytes as its descriptor says."""
+        blob, content = _random(5000)
+        file = io.BytesIO(b"before" + content + b"after")
+        file.seek(len(b"before"))
+        with _pushing(subject, "one") as (registry, pushes):
+            pushes.put_blob(blob, file)
+            _check(registry, blob)
+
+    def test_a_blob_that_is_read_in_pieces(self, subject: PushSubject) -> None:
+        """Content is not read all at once: it may be larger than memory."""
+        blob, content = _random(20 << 20)
+        file = _Frugal(content)
+        with _pushing(subject, "one") as (registry, pushes):
+            pushes.put_blob(blob, file)
+            _check(registry, blob)
+
+    def test_blobs_side_by_side(self, subject: PushSubject) -> None:
+        """Blobs may be put from several threads at once."""
+        made = [_random(50_000 + number) for number in range(16)]
+        with _pushing(subject, "one") as (registry, pushes), ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda one: pushes.put_blob(one[0], io.BytesIO(one[1])), made))
+            for blob, _ in made:
+                _check(registry, blob)
+
+    def test_other_bytes_than_the_digest_says(self, subject: PushSubject) -> None:
+        """They are refused, and nothing is there afterwards."""
+        blob, content = _random(1000)
+        with _pushing(subject, "one") as (_, pushes):
+            with pytest.raises(SampanError):
+                pushes.put_blob(blob, io.BytesIO(content[::-1]))
+            assert pushes.has_blob(blob.digest) is False
+
+    def test_fewer_bytes_than_the_size_says(self, subject: PushSubject) -> None:
+        """They are refused."""
+        blob, content = _random(1000)
+        with _pushing(subject, "one") as (_, pushes), pytest.raises(SampanError):
+            pushes.put_blob(blob, io.BytesIO(content[:900]))
+
+    def test_mount(self, subject: PushSubject) -> None:
+        """True means that the blob is there now; it never is when the source has none."""
+        blob, content = _random(1000)
+        with _pushing(subject, "one") as (_, one), _pushing(subject, "two") as (registry, two):
+            one.put_blob(blob, io.BytesIO(content))
+            assert two.mount_blob(digests.of(b"nobody has it"), subject.path("one")) is False
+            assert two.mount_blob(blob.digest, subject.path("nowhere")) in (True, False)
+            if two.mount_blob(blob.digest, subject.path("one")):
+                assert two.has_blob(blob.digest)
+                _check(registry, blob)
+
+    def test_manifest(self, subject: PushSubject) -> None:
+        """A manifest is given back as it was put, by tag and by digest; its tag is listed."""
+        config, content = _described(b"{}")
+        manifest = msgspec.json.format(_manifest(config), indent=3)
+        digest = digests.of(manifest)
+        with _pushing(subject, "one") as (registry, pushes):
+            pushes.put_blob(config, io.BytesIO(content))
+            for version in ("tagged", digest):
+                pushes.put_manifest(version, manifest, OCI_MANIFEST)
+                found = registry.manifest(version)
+                assert found == Fetched(Descriptor(OCI_MANIFEST, digest, len(manifest)), manifest)
+            assert list(registry.tags()) == ["tagged"]
+
+    def test_a_tag_moves(self, subject: PushSubject) -> None:
+        """A tag stands for what was put last."""
+        with _pushing(subject, "one") as (registry, pushes):
+            for number in range(2):
+                config, content = _described(b"{}")
+                pushes.put_blob(config, io.BytesIO(content))
+                manifest = _manifest(config, annotations={"number": str(number)})
+                pushes.put_manifest("moving", manifest, OCI_MANIFEST)
+                assert registry.manifest("moving").content == manifest
+
+
+class _Frugal(io.BytesIO):
+    """Content that refuses to be read all at once."""
+
+    _MOST = 8 << 20
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        assert size is not None and 0 <= size <= self._MOST, f"{size} bytes were asked for at once"
+        return super().read(size)
+
+
+def _random(size: int) -> tuple[Descriptor, bytes]:
+    return _described(os.urandom(size))
+
+
+def _described(content: bytes) -> tuple[Descriptor, bytes]:
+    return Descriptor("application/octet-stream", digests.of(content), len(content)), content
+
+
+def _manifest(config: Descriptor, **more: object) -> bytes:
+    return msgspec.json.encode(
+        {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": [], **more}
+    )
+
+
+@contextmanager
+def _pushing(subject: PushSubject, word: str) -> Iterator[tuple[Registry, Pushes]]:
+    with subject.open(word) as registry:
+        assert isinstance(registry, Pushes), "it has not all methods of Pushes"
+        yield registry, registry
 
 
 class LoginSubject(msgspec.Struct, frozen=True):

@@ -9,7 +9,6 @@ import click
 from sampan import hookimpl
 from sampan.cli.command import command
 from sampan.cli.context import Context, pass_context
-from sampan.errors import InvalidInput
 
 
 @hookimpl
@@ -19,7 +18,7 @@ def sampan_open_command(name: str) -> click.Command:
 
 
 @command("pull")
-@click.option("--all-tags", "-a", is_flag=True, hidden=True)
+@click.option("--all-tags", "-a", is_flag=True, help="Download all tagged images in the repository")
 @click.option("--platform", metavar="string", default="", help="Platform, where the image has several")
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing but the image's name")
 @click.argument("name", metavar="NAME[:TAG|@DIGEST]")
@@ -29,10 +28,12 @@ def pull(context: Context, name: str, all_tags: bool, platform: str, quiet: bool
     from sampan.model import reference as references
     from sampan_plugins.commands import _pulling
 
-    if all_tags:
-        raise InvalidInput("--all-tags is not supported yet")
     reference = references.parse(name)
+    if all_tags:
+        _pulling.pull_all(context, name, platform=platform, out=sys.stdout, quiet=quiet)
+        sys.stdout.write(f"{reference}\n")
+        return
     if not (reference.tag or reference.digest) and not quiet:
         sys.stdout.write("Using default tag: latest\n")
-    pulled = _pulling.pull(context, name, platform=platform, out=sys.stdout, quiet=quiet)
-    sys.stdout.write(f"{pulled.reference}\n")
+    _pulling.pull(context, name, platform=platform, out=sys.stdout, quiet=quiet)
+    sys.stdout.write(f"{reference.with_default_tag()}\n")

@@ -29,6 +29,8 @@ LISTENER = """
     @hookimpl
     def sampan_image_pulled(reference, image): heard.append(("pulled", reference, image))
     @hookimpl
+    def sampan_image_pushed(reference, image): heard.append(("pushed", reference, image))
+    @hookimpl
     def sampan_image_imported(reference, image): heard.append(("imported", reference, image))
     @hookimpl
     def sampan_image_tagged(reference, image): heard.append(("tagged", reference, image))
@@ -51,6 +53,7 @@ LISTENER = """
 """
 EVENTS = [
     ("image_pulled", ("ref", "id"), ("pulled", "ref", "id")),
+    ("image_pushed", ("ref", "id"), ("pushed", "ref", "id")),
     ("image_imported", ("ref", "id"), ("imported", "ref", "id")),
     ("image_tagged", ("ref", "id"), ("tagged", "ref", "id")),
     ("image_untagged", ("ref", "id"), ("untagged", "ref", "id")),
@@ -114,7 +117,7 @@ def test_a_module_may_be_driver_and_wrapper_at_once(site, driver):
 
 @pytest.mark.parametrize(("event", "arguments", "heard"), EVENTS)
 def test_every_event_is_heard(site, event, arguments, heard):
-    """sampan_image_pulled, sampan_image_imported, sampan_image_tagged, sampan_image_untagged,
+    """sampan_image_pulled, sampan_image_pushed, sampan_image_imported, sampan_image_tagged, sampan_image_untagged,
     sampan_image_removed, sampan_container_created,
     sampan_container_started, sampan_container_exited, sampan_container_removed."""
     site.install("acme", {"extensions": {"listener": "acme_listener"}}, {"acme_listener": LISTENER})

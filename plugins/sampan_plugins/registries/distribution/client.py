@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from sampan.errors import SampanError, Unavailable
 from sampan_plugins.registries.distribution.auth import Authorizer, Scope
+from sampan_plugins.registries.distribution.body import Body
 from sampan_plugins.registries.distribution.credentials import Credentials, Found, look_up
 from sampan_plugins.registries.distribution.endpoints import Base, Endpoint, origin
 from sampan_plugins.registries.distribution.failures import Interrupted, Unreachable
@@ -49,14 +50,14 @@ class Client:
         path: str,
         scope: Scope,
         headers: Mapping[str, str] | None = None,
-        body: bytes | IO[bytes] | None = None,
+        body: bytes | Body | None = None,
     ) -> Response:
         """Send a request for ``path``, or for an address the host gave, and return the answer, body unread.
 
         Statuses are the caller's to judge, 401 and those in ``PASSING`` once nothing more can be done about them.
-        A body that is a file is sent once only. Raises Unavailable, and Denied from the token server.
+        A Body is sent once only. Raises Unavailable, and Denied from the token server.
         """
-        backoff = self.backoff() if body is None or isinstance(body, bytes) else Backoff(0, 0, 0)
+        backoff = Backoff(0, 0, 0) if isinstance(body, Body) else self.backoff()
         while True:
             try:
                 response = self._authorized(method, path, scope, dict(headers or {}), body)
@@ -79,7 +80,7 @@ class Client:
         return Backoff(self._options.retries, self._options.backoff, self._options.max_wait)
 
     def _authorized(
-        self, method: str, path: str, scope: Scope, headers: dict[str, str], body: bytes | IO[bytes] | None
+        self, method: str, path: str, scope: Scope, headers: dict[str, str], body: bytes | Body | None
     ) -> Response:
         known = self.authorizer.header(scope)
         response = self._reach(method, path, _with(headers, known), body)
@@ -93,17 +94,13 @@ class Client:
         if answer is None:
             return response
         drain(response)
-        if body is not None and not isinstance(body, bytes):
-            body.seek(0)
         return self._reach(method, path, _with(headers, answer), body)
 
-    def _reach(self, method: str, path: str, headers: dict[str, str], body: bytes | IO[bytes] | None) -> Response:
+    def _reach(self, method: str, path: str, headers: dict[str, str], body: bytes | Body | None) -> Response:
         """Send by the way that worked, or by the first that does."""
         failure: SampanError | None = None
         for base in (self._base,) if self._base else self.endpoint.bases:
             url = path if "://" in path else base.url + path
-            if failure is not None and body is not None and not isinstance(body, bytes):
-                body.seek(0)
             try:
                 response = self._transport.send(method, url, headers, verify=base.verify, body=body)
             except (Unreachable, Interrupted) as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -32,6 +32,7 @@ from sampan_plugins.registries.distribution.upload import Uploader
 if TYPE_CHECKING:
     from requests import Response
 
+    from sampan.contracts.registry import Content
     from sampan_plugins.registries.distribution.options import Options
 
 _PAGE = 1000  # tags asked for at once
@@ -61,7 +62,7 @@ class DistributionRegistry(Registry):
         ]
         self._accounts = Accounts(self._clients[-1].endpoint, self._transport, options)
         self._uploader = Uploader(self._clients[-1], self._path, lambda reply, what: self._refusal(
-            reply, self._clients[-1], f"{what} in {repository}", "blob unknown"))
+            reply, self._clients[-1], f"{what} in {repository}", "blob unknown", pushed=True))
 
     def manifest(self, version: str) -> Fetched:
         """Return the manifest or index that a tag or digest names, as it came.
@@ -107,7 +108,7 @@ class DistributionRegistry(Registry):
         """Ask for the blob to be taken over from repository path ``source`` of the same registry."""
         return self._uploader.mount_blob(digest, source)
 
-    def put_blob(self, descriptor: Descriptor, content: IO[bytes]) -> None:
+    def put_blob(self, descriptor: Descriptor, content: Content) -> None:
         """Upload a blob from where ``content``, a seekable file, stands."""
         self._uploader.put_blob(descriptor, content)
 
@@ -201,7 +202,9 @@ class DistributionRegistry(Registry):
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise Corrupt(f"{what} are not valid: {error}") from error
 
-    def _refusal(self, response: Response, client: Client, what: str, missing: str) -> SampanError:
+    def _refusal(
+        self, response: Response, client: Client, what: str, missing: str, *, pushed: bool = False
+    ) -> SampanError:
         name, host = familiar(self._repository), client.endpoint.host
-        subject = Subject(what, name, host, client.authorizer.remedy, missing)
+        subject = Subject(what, name, host, client.authorizer.remedy, missing, pushed)
         return refusal(response, subject, home=client.is_home(response.url))

@@ -28,6 +28,7 @@ class Subject(msgspec.Struct, frozen=True):
 
     ``what`` is the object (``manifest for HOST/NAME:TAG``), ``name`` the repository as people write it, ``host`` the
     registry, ``remedy`` what to do when access is denied, ``missing`` what a registry says of an object it lacks.
+    ``pushed`` tells that it was to be pushed.
     """
 
     what: str
@@ -35,6 +36,7 @@ class Subject(msgspec.Struct, frozen=True):
     host: str
     remedy: str
     missing: str
+    pushed: bool = False
 
 
 def refusal(response: Response, subject: Subject, *, home: bool) -> SampanError:
@@ -46,6 +48,8 @@ def refusal(response: Response, subject: Subject, *, home: bool) -> SampanError:
     if not home:
         where = urlsplit(response.url).netloc
         return Unavailable(f"{where}, where {subject.host} redirects to, answers {status} {response.reason}".rstrip())
+    if status in (401, 403) and subject.pushed:
+        return Denied(detail or "denied: requested access to the resource is denied", subject.remedy)
     if status in (401, 403):
         reason = f": {detail}" if detail else ""
         return Denied(f"pull access denied for {subject.name}, repository does not exist or may require "

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from sampan.errors import InvalidInput, Unavailable
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from requests import Response, Session
 
+    from sampan_plugins.registries.distribution.body import Body
     from sampan_plugins.registries.distribution.options import Options
 
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
@@ -46,7 +47,7 @@ class Transport:
         headers: Mapping[str, str],
         *,
         verify: bool,
-        body: bytes | IO[bytes] | None = None,
+        body: bytes | Body | None = None,
     ) -> Response:
         """Send one request and return the answer with its body unread; the caller drains or closes it.
 
@@ -82,7 +83,7 @@ class Transport:
             session.close()
 
     def _send_one(
-        self, method: str, url: str, headers: Mapping[str, str], verify: bool, body: bytes | IO[bytes] | None
+        self, method: str, url: str, headers: Mapping[str, str], verify: bool, body: bytes | Body | None
     ) -> Response:
         from requests import Request
         from requests.exceptions import RequestException

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import socket
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from sampan.errors import Corrupt, Denied, InvalidInput, NotFound, Unavailable, 
 from sampan.model import digest as digests
 from sampan.model.descriptor import DOCKER_MANIFEST, OCI_INDEX, OCI_LAYER_ZSTD, OCI_MANIFEST, Descriptor
 from sampan.model.image import Manifest, decode
-from sampan.testing.registry import RegistrySuite, Subject
+from sampan.testing.registry import PushSubject, PushSuite, RegistrySuite, Subject
 
 
 class TestConformance(RegistrySuite):
@@ -32,6 +33,15 @@ class TestConformance(RegistrySuite):
             lambda: open_repository(f"{registry.address}/conformance/image"),
             "1",
             lambda: open_repository(f"{registry.address}/conformance/missing"),
+        )
+
+
+class TestPush(PushSuite):
+    @pytest.fixture
+    def subject(self, registry: RegistryServer) -> PushSubject:
+        unique = f"conformance/{os.urandom(6).hex()}"
+        return PushSubject(
+            lambda word: open_repository(f"{registry.address}/{unique}/{word}"), lambda word: f"{unique}/{word}"
         )
 
 
