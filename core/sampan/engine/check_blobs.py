@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sampan.config import RegistryHost
-from sampan.engine import collect, undo
+from sampan.engine import undo
 from sampan.engine.check_finding import Suspicion, bring_again, listed
 from sampan.errors import Corrupt, NotFound, SampanError
 from sampan.model import digest as digests
@@ -89,7 +89,6 @@ def _suspicion(engine: Engine, known: Survey, digest: Digest, problem: str) -> S
 def _fetch_again(engine: Engine, digest: Digest, names: list[str]) -> None:
     """Put a good copy in a blob's place. Raises what the last of the registries raises."""
     with engine.store.journal.operation("check", lambda action: undo.undo(engine, action)) as operation:
-        operation.plan("blobs", digest)
         operation.lease([digest])
         for name in names:
             try:
@@ -98,7 +97,6 @@ def _fetch_again(engine: Engine, digest: Digest, names: list[str]) -> None:
             except SampanError:
                 if name == names[-1]:
                     raise
-    collect.blobs(engine, [digest])  # should its images have gone meanwhile
 
 
 def _fetch(engine: Engine, repository: str, digest: Digest) -> None:

@@ -81,6 +81,8 @@ def _check_run(engine: Engine, container: Container) -> Iterator[Suspicion]:
     missing = []
     if not owner.alive(container.monitor):
         missing.append("its monitor")
+    elif container.status is Status.RESTARTING:
+        return  # between two runs
     if not os.path.isdir(engine.layout.bundle(container.id)):
         missing.append("its bundle")
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from sampan.errors import Conflict
@@ -57,6 +57,16 @@ def _chain(engine: Engine, driver: str, chain: Digest) -> None:
         if layer is not None:
             with store.database.transaction() as cursor:
                 store.layers.add(cursor, layer)
+
+
+def released(engine: Engine, digests: Sequence[Digest]) -> None:
+    """Remove those of the blobs, and of the layers in any driver, lowest first, that were leased and nothing needs."""
+    layers = engine.store.layers
+    with engine.store.database.transaction() as cursor:
+        held = {chain: layers.drivers(cursor, chain) for chain in digests}
+    for driver in sorted({driver for drivers in held.values() for driver in drivers}):
+        chains(engine, driver, [chain for chain in digests if driver in held[chain]])
+    blobs(engine, digests)
 
 
 def orphans(engine: Engine, driver: str) -> None:

@@ -21,8 +21,12 @@ def create(engine: Engine, spec: ContainerSpec) -> Container:
     image = engine.image(spec.image)
     container = _describe(engine, spec, image)
     with engine.store.journal.operation("create", lambda action: undo.undo(engine, action)) as operation:
+        held = engine.store.layers.held(container.storage_driver, image.id)
+        with engine.store.database.transaction() as cursor:
+            operation.plan("container", container.id, cursor=cursor)
+            # Should the image be removed by force meanwhile, its layers stay for as long as the container does.
+            operation.lease([chain for chain, _ in held], cursor)
         chain = _unpacked(engine, image, container.storage_driver)
-        operation.plan("container", container.id)
         engine.store.containers.add(container)
         engine.storage(container.storage_driver).prepare(container.id, chain)
         os.makedirs(engine.layout.container(container.id), mode=0o700)

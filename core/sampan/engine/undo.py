@@ -4,6 +4,7 @@
 |-------------|------------------------|---------------------------------------------------------------|
 | `blobs`     | digests                | removing those that nothing needs                             |
 | `chains`    | driver, lowest first   | removing those that nothing needs, with their snapshots       |
+| `released`  | digests and chains     | removing those that nothing needs, from every driver          |
 | `snapshots` | driver, keys           | removing the active snapshots                                 |
 | `container` | id                     | removing the container with all there is of it                |
 | `running`   | id                     | ending the run: processes, cgroup, mounts and network         |
@@ -37,6 +38,10 @@ def undo(engine: Engine, action: Action) -> None:
             from sampan.engine import collect
 
             collect.chains(engine, driver, map(Digest, chains))
+        case "released", digests:
+            from sampan.engine import collect
+
+            collect.released(engine, [Digest(digest) for digest in digests])
         case "snapshots", (driver, *keys):
             for key in keys:
                 engine.storage(driver).remove(key)

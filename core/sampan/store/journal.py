@@ -6,7 +6,9 @@ in the same transaction as its result where that matters; when it fails, or its 
 command, the notes are carried out last to first. Undoing must therefore be possible twice, and before the step was
 taken.
 
-A *lease* keeps content alive that no image refers to yet: removal passes over leased digests.
+A *lease* keeps content alive that no image refers to yet: removal passes over leased digests. So whoever gives a lease
+up answers for what nobody needs by then, though another command had meant to remove it: a note of the kind ``RELEASED``
+takes the lease's place, and is carried out after all others.
 """
 
 from __future__ import annotations
@@ -32,6 +34,9 @@ class Action(msgspec.Struct, frozen=True, array_like=True):
 
 Undo = Callable[[Action], None]
 
+RELEASED = "released"
+"""The kind of a note that names what was leased and is needed by no image: digests and chains, lowest first."""
+
 
 class Operation:
     """The notes of one attempt."""
@@ -40,6 +45,8 @@ class Operation:
         self._database = database
         self._token = token
         self.id = f"{name}-{os.urandom(6).hex()}"
+        self.ended = False
+        """Whether the notes are dropped, all but one of what was released."""
 
     def plan(self, kind: str, *what: str, cursor: sqlite3.Cursor | None = None) -> None:
         """Record an undoing, before the step it undoes; within a transaction under way if its cursor is given."""
@@ -52,16 +59,21 @@ class Operation:
             "INSERT INTO journal (operation, owner, action) VALUES (?, ?, ?)", (self.id, self._token, action)
         )
 
-    def lease(self, digests: Iterable[str]) -> None:
-        """Keep these digests and chain ids from being removed until the operation ends."""
-        with self._database.transaction() as cursor:
-            cursor.executemany(
-                "INSERT INTO leases VALUES (?, ?, ?)", [(self.id, self._token, digest) for digest in digests]
-            )
+    def lease(self, digests: Iterable[str], cursor: sqlite3.Cursor | None = None) -> None:
+        """Keep these digests and chain ids, lowest first, from being removed until the operation ends."""
+        if cursor is None:
+            with self._database.transaction() as own:
+                self.lease(digests, own)
+            return
+        cursor.executemany(
+            "INSERT INTO leases VALUES (?, ?, ?)", [(self.id, self._token, digest) for digest in digests]
+        )
 
     def finish(self, cursor: sqlite3.Cursor) -> None:
         """Drop the notes as part of the transaction that records the result."""
-        _forget(cursor, self.id)
+        cursor.execute("DELETE FROM journal WHERE operation = ?", (self.id,))
+        _release(cursor, self.id, self._token)
+        self.ended = True
 
 
 class Journal:
@@ -79,8 +91,11 @@ class Journal:
         except BaseException:
             self._undo(operation.id, undo)
             raise
-        with self._database.transaction() as cursor:
-            operation.finish(cursor)
+        if not operation.ended:
+            with self._database.transaction() as cursor:
+                operation.finish(cursor)
+        if self._database.one("SELECT 1 FROM journal WHERE operation = ?", operation.id):
+            self._undo(operation.id, undo)
 
     def sweep(self, undo: Undo) -> int:
         """Undo what dead processes left; return how many operations that were. Cheap when there are none.
@@ -131,12 +146,12 @@ class Journal:
 
     def _undo(self, operation: str, undo: Undo) -> bool:
         with self._database.transaction() as cursor:
-            # What it kept alive for itself alone goes with the rest.
-            cursor.execute("DELETE FROM leases WHERE operation = ?", (operation,))
+            _release(cursor, operation, owner.current())
         rows = self._database.all("SELECT action FROM journal WHERE operation = ? ORDER BY step DESC", operation)
         try:
-            for (action,) in rows:
-                undo(_decoded(action))
+            # What stood on released layers must be gone before them.
+            for action in sorted((_decoded(row[0]) for row in rows), key=lambda action: action.kind == RELEASED):
+                undo(action)
         except (SampanError, OSError):
             # A driver that cannot work now must not keep every other command from working: a later one tries again,
             # also while this process lives on.
@@ -154,6 +169,19 @@ def _decoded(action: object) -> Action:
         return msgspec.json.decode(action, type=Action)
     except msgspec.MsgspecError as error:
         raise Corrupt(f"a note in the journal cannot be read: {error}") from error
+
+
+def _release(cursor: sqlite3.Cursor, operation: str, token: str) -> None:
+    """Give up an operation's leases, and note what of it no image needs."""
+    rows = cursor.execute(
+        "SELECT DISTINCT digest FROM leases WHERE operation = ? "
+        "AND NOT EXISTS (SELECT 1 FROM image_blobs WHERE image_blobs.digest = leases.digest) "
+        "AND NOT EXISTS (SELECT 1 FROM image_layers WHERE chain = leases.digest) ORDER BY rowid", (operation,),
+    ).fetchall()
+    cursor.execute("DELETE FROM leases WHERE operation = ?", (operation,))
+    if rows:
+        action = msgspec.json.encode(Action(RELEASED, tuple(row[0] for row in rows)))
+        cursor.execute("INSERT INTO journal (operation, owner, action) VALUES (?, ?, ?)", (operation, token, action))
 
 
 def _forget(cursor: sqlite3.Cursor, operation: str) -> None:

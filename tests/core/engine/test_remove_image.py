@@ -9,12 +9,13 @@ from tests.core.engine.containers import python
 from tests.core.engine.workbench import DRIVERS, archive, content, engine_at, push, stack
 from tests.services.registry import RegistryServer
 
-from sampan.engine import unpack
+from sampan.engine import collect, undo, unpack
 from sampan.engine.engine import Engine
 from sampan.errors import Conflict, NotFound
 from sampan.model import reference as references
 from sampan.model.container import Container, ContainerSpec, Status
 from sampan.model.image import Image
+from sampan.store import locks
 
 
 def imported(engine: Engine, name: str = "") -> Image:
@@ -194,3 +195,42 @@ def test_two_at_once(tmp_path: Path) -> None:
         assert said[0] == "3"
         assert all(words.startswith("No such image: ") for words in said[1:])
         assert {key: value for key, value in content(engine).items() if value} == {}
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_is_leased_meanwhile_goes_with_the_lease(tmp_path: Path, fails: bool) -> None:
+    with engine_at(tmp_path) as engine:
+        image = imported(engine, "one:1")
+        unpack.ensure_unpacked(engine, image, "vfs")
+        chains = [chain for chain, _ in engine.store.layers.held("vfs", image.id)]
+        try:
+            with engine.store.journal.operation("test", lambda action: undo.undo(engine, action)) as operation:
+                operation.lease([*chains, image.id])
+                engine.remove_image("one:1")
+                assert engine.store.blobs.has(image.id)
+                assert engine.store.layers.size(chains[0]) is not None
+                if fails:
+                    raise KeyError
+        except KeyError:
+            pass
+        assert {key: value for key, value in content(engine).items() if value} == {}
+        assert list(engine.storage("vfs").walk()) == []
+
+
+def test_blobs_go_though_another_collector_holds_their_lock(tmp_path: Path) -> None:
+    with engine_at(tmp_path) as engine:
+        image = imported(engine, "one:1")
+        with locks.exclusive(engine.layout, image.id):
+            engine.remove_image("one:1")
+            assert not engine.store.blobs.has(image.id)
+
+
+def test_a_layer_that_was_not_recorded_goes_though_its_image_is_here(tmp_path: Path) -> None:
+    with engine_at(tmp_path) as engine:
+        image = imported(engine, "one:1")
+        ((chain, _),) = engine.store.layers.held("vfs", image.id)
+        with engine.store.journal.operation("killed", lambda action: None) as operation:
+            operation.plan("chains", "vfs", chain)  # what was planned by a command killed before it recorded
+            engine.storage("vfs").prepare("x", None)
+            engine.storage("vfs").commit("x", chain)
+            collect.chains(engine, "vfs", [chain])
+        assert list(engine.storage("vfs").walk()) == []
