@@ -47,7 +47,8 @@ def test_defaults_are_bundled_plugins():
     settings = sampan.Settings()
     chosen = {
         "storage": settings.storage, "network": [settings.network], "runtimes": [settings.runtime],
-        "logs": [settings.log_driver], "registries": [settings.registry], "formats": [settings.rootfs_format],
+        "logs": [settings.log_driver], "registries": [settings.registry],
+        "formats": [settings.rootfs_format, settings.image_format],
     }
     for slot, names in chosen.items():
         assert set(names) <= set(GROUPS[f"sampan.{slot}"])

@@ -39,7 +39,7 @@ def chains(engine: Engine, driver: str, lowest_first: Iterable[Digest]) -> None:
     A layer that a container stands on stays, on record.
     """
     for chain in reversed(list(lowest_first)):
-        with locks.exclusive(engine.layout, chain):
+        with locks.exclusive(engine.layout, f"chain-{chain}"):
             _chain(engine, driver, chain)
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sampan.engine.check_finding import Finding
     from sampan.engine.exec_ import ExecRequest, Execution
     from sampan.engine.history import Step
+    from sampan.engine.load import Loaded
     from sampan.engine.prune import Pruned
     from sampan.engine.pull import Pulled
     from sampan.engine.push import Pushed
@@ -242,6 +243,25 @@ class Engine:
         return import_image.import_image(
             self, source, reference, message=message, changes=changes, platform=platform, report=report
         )
+
+    def save(self, names: Sequence[str], out: BinaryIO, *, format: str = "", platform: str = "") -> None:  # noqa: A002  # what it is
+        """Write images, by name or id, to ``out`` as one archive; ``format`` empty: the settings'."""
+        from sampan.engine import save
+
+        save.save(self, names, out, form=format, platform=platform)
+
+    def load(
+        self,
+        source: BinaryIO | str,
+        *,
+        format: str = "",  # noqa: A002  # what it is
+        platform: str = "",
+        report: Report = silent,
+    ) -> list[Loaded]:
+        """Bring in every image of an archive: a file's or directory's path, or a stream; ``format`` empty: any."""
+        from sampan.engine import load
+
+        return load.load(self, source, form=format, platform=platform, report=report)
 
     def export(self, container: str, out: BinaryIO, name: str = "") -> None:
         """Write a container's root file system to ``out`` as a snapshot, in the format ``name`` or the settings'."""

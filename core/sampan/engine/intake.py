@@ -100,7 +100,7 @@ class Intake:
         self._operation.plan("chains", self._driver, chain)
         driver = self._engine.storage(self._driver)
         taken = Taken(blob, diff_id, chain, extracted.size)
-        with locks.exclusive(self._engine.layout, chain):
+        with locks.exclusive(self._engine.layout, f"chain-{chain}"):
             if store.layers.get(self._driver, chain) is not None:
                 driver.remove(self._key)
                 return taken

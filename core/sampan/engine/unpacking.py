@@ -135,7 +135,8 @@ class Unpacking:
 
     def _work(self, extractor: Extractor) -> None:
         while (step := next(self._waiting, None)) is not None:
-            with locks.exclusive(self._engine.layout, step.chain):
+            # The digest of a lowest layer that is not compressed is its chain id too: their locks must not be one.
+            with locks.exclusive(self._engine.layout, f"chain-{step.chain}"):
                 self._check_stopped()
                 if self._engine.store.layers.get(self._driver_name, step.chain) is None:
                     extracted = self._extract(extractor, step)

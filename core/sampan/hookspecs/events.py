@@ -52,6 +52,16 @@ def sampan_image_committed(container: Container, reference: str, image: str) -> 
 
 
 @hookspec
+def sampan_image_saved(reference: str, image: str) -> None:
+    """An image was written to an archive under this name; ``reference`` is empty when under none."""
+
+
+@hookspec
+def sampan_image_loaded(reference: str, image: str) -> None:
+    """An image came out of an archive and got this name; ``reference`` is empty when it has none there."""
+
+
+@hookspec
 def sampan_image_removed(image: str) -> None:
     """An image and what only it used are gone."""
 

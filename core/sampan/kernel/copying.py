@@ -1,6 +1,6 @@
-"""Copy directory trees as they are: cloned where the file system can, else in the kernel, else through memory.
+"""Copy directory trees and files: cloned where the file system can, else in the kernel, else through memory.
 
-See ioctl_ficlone(2) and copy_file_range(2).
+See ioctl_ficlone(2), copy_file_range(2) and sendfile(2).
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, Final
 
 from sampan.errors import Unsupported
 
@@ -22,6 +22,7 @@ _NOT_POSSIBLE = frozenset((
     errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS, errno.EPERM, errno.EBADF, errno.ETXTBSY,
 ))
 _PIECE = 1 << 20
+_MOST_AT_ONCE = 1 << 27  # signals are heard between two calls
 _MOST_LEVELS = 300  # each takes two descriptors while it is copied
 
 
@@ -40,6 +41,44 @@ def copy_tree(source: str, target: str) -> None:
             os.close(copy)
     finally:
         os.close(origin)
+
+
+def pour(source: int, out: BinaryIO, size: int) -> None:
+    """Append ``size`` bytes of an open file, from where it stands, to ``out``, which may be of any kind.
+
+    Raises OSError, and EOFError when the file has less.
+    """
+    out.flush()
+    try:
+        target = out.fileno()
+    except (OSError, AttributeError):
+        target = -1
+    if target >= 0:
+        # Files take the first; pipes and sockets the second; files opened for appending neither.
+        for copy in (os.copy_file_range, _send):
+            size = _pour_in_kernel(copy, source, target, size)
+    while size:
+        piece = memoryview(os.read(source, min(size, _PIECE)))
+        if not piece:
+            raise EOFError(f"{size} bytes are missing")
+        size -= len(piece)
+        while piece:  # an unbuffered file takes what it can
+            piece = piece[out.write(piece):]
+
+
+def _pour_in_kernel(copy: Callable[[int, int, int], int], source: int, target: int, size: int) -> int:
+    """Return how many bytes are left when this way of copying is of no use any more."""
+    try:
+        while size and (count := copy(source, target, min(size, _MOST_AT_ONCE))):
+            size -= count
+    except OSError as error:
+        if error.errno not in _NOT_POSSIBLE:
+            raise
+    return size
+
+
+def _send(source: int, target: int, size: int) -> int:
+    return os.sendfile(target, source, None, size)
 
 
 class _TreeCopy:

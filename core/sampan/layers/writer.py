@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterable
 from typing import BinaryIO
 
-from sampan.kernel import paths
+from sampan.kernel import copying, paths
 from sampan.layers import reader, whiteouts
 from sampan.layers.directories import check_depth
 from sampan.model.change import Change, ChangeKind
@@ -62,6 +62,34 @@ def write_changes(root: str, changes: Iterable[Change], out: BinaryIO) -> None:
         writer.finish()
     finally:
         os.close(fd)
+
+
+class MemberWriter:
+    """Write an archive of files given one by one: root's, dated 1970, so that the same files give the same bytes.
+
+    All raise OSError.
+    """
+
+    def __init__(self, out: BinaryIO) -> None:
+        self._writer = _Writer(out)
+
+    def directory(self, name: str) -> None:
+        """Write a directory."""
+        self._writer.plain(f"{name}/".encode(), reader.DIRECTORY, 0o755, 0)
+
+    def file(self, name: str, content: bytes) -> None:
+        """Write a file from memory."""
+        self._writer.plain(name.encode(), reader.REGULAR, 0o644, len(content))
+        self._writer.content(content)
+
+    def copy(self, name: str, source: BinaryIO, size: int) -> None:
+        """Write a file from ``size`` bytes of another. Raises EOFError when it has less."""
+        self._writer.plain(name.encode(), reader.REGULAR, 0o644, size)
+        self._writer.poured(source, size)
+
+    def finish(self) -> None:
+        """Write the end of the archive."""
+        self._writer.finish()
 
 
 def _write_change(writer: _Writer, root: int, change: Change) -> None:
@@ -129,7 +157,22 @@ class _Writer:
 
     def whiteout(self, path: bytes) -> None:
         """Write the mark of a deletion."""
-        self._put(path, reader.REGULAR, 0, 0, 0, 0, 0, b"", 0, {})
+        self.plain(path, reader.REGULAR, 0, 0)
+
+    def plain(self, path: bytes, kind: bytes, mode: int, size: int) -> None:
+        """Write the header of what has nothing but a mode and a size."""
+        self._put(path, kind, mode, 0, 0, size, 0, b"", 0, {})
+
+    def content(self, content: bytes) -> None:
+        """Write a whole file's content after its header."""
+        self._write(content + bytes(-len(content) % 512))
+
+    def poured(self, source: BinaryIO, size: int) -> None:
+        """Write a file's content after its header, from another file."""
+        self._flush()
+        copying.pour(source.fileno(), self._out, size)
+        self._total += size
+        self._write(bytes(-size % 512))
 
     def finish(self) -> None:
         """Write the end of the archive."""

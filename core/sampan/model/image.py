@@ -110,7 +110,7 @@ def decode(content: bytes, kind: type[_T], what: str) -> _T:
     """Decode a JSON document as ``kind``. Raises Corrupt, naming ``what``, when it is not one."""
     try:
         return msgspec.json.decode(content, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Corrupt(f"{what} is not valid: {error}") from error
 
 

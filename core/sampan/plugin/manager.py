@@ -197,6 +197,14 @@ class Plugins:
         told = {"container": container, "reference": reference, "image": image}
         self._announce("sampan_image_committed", told)
 
+    def image_saved(self, reference: str, image: str) -> None:
+        """Tell that an image was written to an archive."""
+        self._announce("sampan_image_saved", {"reference": reference, "image": image})
+
+    def image_loaded(self, reference: str, image: str) -> None:
+        """Tell that an image came out of an archive."""
+        self._announce("sampan_image_loaded", {"reference": reference, "image": image})
+
     def image_removed(self, image: str) -> None:
         """Tell that an image is gone."""
         self._announce("sampan_image_removed", {"image": image})

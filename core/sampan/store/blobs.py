@@ -6,7 +6,7 @@ import errno
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import IO, BinaryIO, cast
 
 from sampan.errors import Corrupt, NotFound, OutOfSpace
 from sampan.model import digest as digests
@@ -14,6 +14,8 @@ from sampan.model.descriptor import Descriptor
 from sampan.model.digest import Digest
 from sampan.store import owner
 from sampan.store.layout import Layout
+
+_BUFFER = 1 << 20
 
 
 class Incoming:
@@ -115,9 +117,28 @@ class Blobs:
         """Open a file that is gone on leaving unless it was renamed. Raises OutOfSpace when the disk is full."""
         path = f"{self._layout.temporary}/{owner.current().replace('/', '_')}@{os.urandom(8).hex()}"
         try:
-            with open(path, "xb", buffering=1 << 20) as file:
+            with self._written(open(path, "xb", buffering=_BUFFER)) as file:
+                yield file, path
+        finally:
+            try:
+                os.unlink(path)
+            except FileNotFoundError:
+                pass
+
+    @contextmanager
+    def unnamed(self) -> Iterator[BinaryIO]:
+        """Open a file without a name, gone on leaving however that comes about. Raises OutOfSpace as above."""
+        import tempfile
+
+        with self._written(tempfile.TemporaryFile(buffering=_BUFFER, dir=self._layout.temporary)) as file:
+            yield file
+
+    @contextmanager
+    def _written(self, opened: IO[bytes]) -> Iterator[BinaryIO]:
+        try:
+            with opened as file:
                 try:
-                    yield file, path
+                    yield cast(BinaryIO, file)
                 except BaseException:
                     # Its buffer must not be flushed to a full disk on closing.
                     os.ftruncate(file.fileno(), 0)
@@ -126,11 +147,6 @@ class Blobs:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise OutOfSpace(f"no space left on the file system of {self._layout.root}") from error
             raise
-        finally:
-            try:
-                os.unlink(path)
-            except FileNotFoundError:
-                pass
 
     def adopt(self, path: str, digest: Digest) -> None:
         """Take a complete file, whose digest the caller computed, under its final name."""

@@ -39,6 +39,10 @@ LISTENER = """
     @hookimpl
     def sampan_image_committed(container, reference, image): heard.append((container.name, reference, image))
     @hookimpl
+    def sampan_image_saved(reference, image): heard.append(("saved", reference, image))
+    @hookimpl
+    def sampan_image_loaded(reference, image): heard.append(("loaded", reference, image))
+    @hookimpl
     def sampan_image_removed(image): heard.append(("removed", image))
     @hookimpl
     def sampan_container_created(container): heard.append(("created", container.name))
@@ -58,6 +62,8 @@ EVENTS = [
     ("image_tagged", ("ref", "id"), ("tagged", "ref", "id")),
     ("image_untagged", ("ref", "id"), ("untagged", "ref", "id")),
     ("image_committed", (CONTAINER, "ref", "id"), ("web", "ref", "id")),
+    ("image_saved", ("ref", "id"), ("saved", "ref", "id")),
+    ("image_loaded", ("", "id"), ("loaded", "", "id")),
     ("image_removed", ("id",), ("removed", "id")),
     ("container_created", (CONTAINER,), ("created", "web")),
     ("container_started", (CONTAINER,), ("started", "web")),
@@ -118,6 +124,7 @@ def test_a_module_may_be_driver_and_wrapper_at_once(site, driver):
 @pytest.mark.parametrize(("event", "arguments", "heard"), EVENTS)
 def test_every_event_is_heard(site, event, arguments, heard):
     """sampan_image_pulled, sampan_image_pushed, sampan_image_imported, sampan_image_tagged, sampan_image_untagged,
+    sampan_image_saved, sampan_image_loaded,
     sampan_image_removed, sampan_container_created,
     sampan_container_started, sampan_container_exited, sampan_container_removed."""
     site.install("acme", {"extensions": {"listener": "acme_listener"}}, {"acme_listener": LISTENER})
