@@ -13,11 +13,13 @@ AT_RECURSIVE: Final = 0x8000
 _OWN_NUMBERS = {
     "x86_64": {
         "rt_sigaction": 13, "capget": 125, "capset": 126, "pivot_root": 155, "keyctl": 250,
-        "inotify_add_watch": 254, "inotify_init1": 294, "seccomp": 317, "bpf": 321,
+        "ioprio_set": 251, "inotify_add_watch": 254, "inotify_init1": 294, "sched_setattr": 314, "seccomp": 317,
+        "bpf": 321,
     },
     "aarch64": {
         "rt_sigaction": 134, "capget": 90, "capset": 91, "pivot_root": 41, "keyctl": 219,
-        "inotify_add_watch": 27, "inotify_init1": 26, "seccomp": 277, "bpf": 280,
+        "ioprio_set": 30, "inotify_add_watch": 27, "inotify_init1": 26, "sched_setattr": 274, "seccomp": 277,
+        "bpf": 280,
     },
 }
 _SHARED_NUMBERS = {
@@ -112,6 +114,12 @@ def prctl(option: int, first: int = 0, second: int = 0, third: int = 0, fourth: 
     if result < 0:
         fail("prctl")
     return result
+
+
+def personality(domain: int) -> None:
+    """Call personality(2)."""
+    if _libc.personality(ctypes.c_ulong(domain)) < 0:
+        fail("personality")
 
 
 def pivot_root(new: str, old: str) -> None:

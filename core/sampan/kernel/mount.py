@@ -34,6 +34,8 @@ SHARED: Final = 1 << 20
 RELATIME: Final = 1 << 21
 STRICTATIME: Final = 1 << 24
 DETACH: Final = 2
+IDMAP: Final = 0x100000
+"""The attribute of a mount that shows ids as a user namespace maps them."""
 
 _SET = {
     "ro": RDONLY, "nosuid": NOSUID, "nodev": NODEV, "noexec": NOEXEC, "sync": SYNCHRONOUS, "remount": REMOUNT,
@@ -51,7 +53,18 @@ _PROPAGATION = {
     "shared": SHARED, "rshared": SHARED | REC, "unbindable": UNBINDABLE, "runbindable": UNBINDABLE | REC,
 }
 # mount_setattr(2) for options that reach down a whole tree of mounts.
-_RECURSIVE = {"rro": 1, "rnosuid": 2, "rnodev": 4, "rnoexec": 8}
+_RECURSIVE = {
+    "rro": 1, "rnosuid": 2, "rnodev": 4, "rnoexec": 8, "rnodiratime": 0x80, "rnosymfollow": 0x200000,
+    "rnoatime": 0x10, "rstrictatime": 0x20, "rrelatime": 0,
+}
+_NOT_RECURSIVE = {
+    "rrw": 1, "rsuid": 2, "rdev": 4, "rexec": 8, "rdiratime": 0x80, "rsymfollow": 0x200000,
+    "ratime": 0x70, "rnostrictatime": 0x70, "rnorelatime": 0x70,
+}
+WORDS: Final = frozenset((*_SET, *_CLEAR, *_PROPAGATION, *_RECURSIVE, *_NOT_RECURSIVE))
+"""Every option word that means the same for all file systems."""
+
+_RECURSIVE_ATIME = frozenset(("rnoatime", "rstrictatime", "rrelatime"))
 _ATTRIBUTES = {RDONLY: 1, NOSUID: 2, NODEV: 4, NOEXEC: 8, NOATIME: 0x10, STRICTATIME: 0x20, NODIRATIME: 0x80,
                NOSYMFOLLOW: 0x200000}
 _ATIME = NOATIME | RELATIME | STRICTATIME
@@ -66,6 +79,7 @@ class Options(msgspec.Struct):
     cleared: int = 0
     propagation: list[int] = msgspec.field(default_factory=list)
     recursive: int = 0
+    recursively_cleared: int = 0
     data: list[str] = msgspec.field(default_factory=list)
 
     @property
@@ -86,11 +100,18 @@ def parse(options: Iterable[str]) -> Options:
             parsed.cleared |= _CLEAR[word]
         elif word in _PROPAGATION:
             parsed.propagation.append(_PROPAGATION[word])
-        elif word in _RECURSIVE:
-            parsed.recursive |= _RECURSIVE[word]
+        elif word in _RECURSIVE or word in _NOT_RECURSIVE:
+            _parse_recursive(parsed, word)
         elif word:
             parsed.data.append(word)
     return parsed
+
+
+def _parse_recursive(parsed: Options, word: str) -> None:
+    # How access times are kept is a number, not a bit: it is cleared as a whole before it is set.
+    cleared = _ATIME_ATTRIBUTES if word in _RECURSIVE_ATIME else _NOT_RECURSIVE.get(word, 0)
+    parsed.recursively_cleared |= cleared
+    parsed.recursive = parsed.recursive & ~cleared | _RECURSIVE.get(word, 0)
 
 
 def mount(kind: str, source: str, target: str, options: Iterable[str]) -> None:
@@ -105,22 +126,31 @@ def mount(kind: str, source: str, target: str, options: Iterable[str]) -> None:
         _change(target, parsed)
         return
     if parsed.bind and not parsed.flags & REMOUNT:
-        tree = _clone(source, recursive=bool(parsed.flags & REC))
-    elif parsed.propagation or parsed.recursive or len(",".join(parsed.data)) >= _PAGE:
+        tree = clone(source, recursive=bool(parsed.flags & REC))
+    elif parsed.propagation or parsed.recursive or parsed.recursively_cleared or len(",".join(parsed.data)) >= _PAGE:
         tree = _detached(kind, source, parsed)
     else:
         libc.mount(source or kind, target, kind, parsed.flags, ",".join(parsed.data) or None)
         return
     try:
-        if parsed.bind:
-            _adjust(tree, parsed)
-        for propagation in parsed.propagation:
-            set_attributes(tree, propagation=propagation & ~REC, recursive=bool(propagation & REC))
-        if parsed.recursive:
-            set_attributes(tree, add=parsed.recursive, recursive=True)
-        attach(tree, target)
+        _place(tree, target, parsed)
     finally:
         os.close(tree)
+
+
+def place(tree: int, target: str, options: Iterable[str]) -> None:
+    """Attach a detached clone at ``target`` as a bind mount with these options. Raises OSError, Unsupported."""
+    _place(tree, target, parse(options))
+
+
+def _place(tree: int, target: str, parsed: Options) -> None:
+    if parsed.bind:
+        _adjust(tree, parsed)
+    for propagation in parsed.propagation:
+        set_attributes(tree, propagation=propagation & ~REC, recursive=bool(propagation & REC))
+    if parsed.recursive or parsed.recursively_cleared:
+        set_attributes(tree, add=parsed.recursive, remove=parsed.recursively_cleared, recursive=True)
+    attach(tree, target)
 
 
 def _change(target: str, parsed: Options) -> None:
@@ -130,7 +160,7 @@ def _change(target: str, parsed: Options) -> None:
         libc.mount(None, target, None, parsed.flags, ",".join(parsed.data) or None)
 
 
-def _clone(source: str, *, recursive: bool) -> int:
+def clone(source: str, *, recursive: bool) -> int:
     """Return a descriptor of a detached copy of the mount ``source`` is in (open_tree(2))."""
     flags = 1 | os.O_CLOEXEC | (libc.AT_RECURSIVE if recursive else 0)
     return libc.syscall("open_tree", -100, os.fsencode(source), flags, what=source)
@@ -164,13 +194,14 @@ class _MountAttributes(ctypes.Structure):
 
 
 def set_attributes(
-    tree: int, *, add: int = 0, remove: int = 0, propagation: int = 0, recursive: bool = False
+    tree: int, *, add: int = 0, remove: int = 0, propagation: int = 0, users: int = 0, recursive: bool = False
 ) -> None:
     """Change the mount that ``tree`` is the root of, or every mount below it too (mount_setattr(2)).
 
-    ``add`` and ``remove`` are MOUNT_ATTR_ bits, ``propagation`` an MS_ flag. Raises Unsupported before Linux 5.12.
+    ``add`` and ``remove`` are MOUNT_ATTR_ bits, ``propagation`` an MS_ flag, ``users`` the descriptor of the user
+    namespace that IDMAP needs. Raises Unsupported before Linux 5.12.
     """
-    change = _MountAttributes(add, remove, propagation, 0)
+    change = _MountAttributes(add, remove, propagation, users)
     flags = libc.AT_EMPTY_PATH | (libc.AT_RECURSIVE if recursive else 0)
     try:
         libc.syscall("mount_setattr", tree, b"", flags, change, ctypes.sizeof(change))

@@ -22,22 +22,22 @@ from sampan.model.runtime_spec import Seccomp, Syscall
 REVISION: Final = 1
 """Part of the digest: raise it when the same profile compiles to another program."""
 
-_ACTIONS = {
+ACTIONS: Final = {
     "SCMP_ACT_KILL": 0x00000000, "SCMP_ACT_KILL_THREAD": 0x00000000, "SCMP_ACT_KILL_PROCESS": 0x80000000,
     "SCMP_ACT_TRAP": 0x00030000, "SCMP_ACT_ERRNO": 0x00050000, "SCMP_ACT_TRACE": 0x7FF00000,
     "SCMP_ACT_LOG": 0x7FFC0000, "SCMP_ACT_ALLOW": 0x7FFF0000,
 }
-_OPERATORS = {
+OPERATORS: Final = {
     "SCMP_CMP_NE": 1, "SCMP_CMP_LT": 2, "SCMP_CMP_LE": 3, "SCMP_CMP_EQ": 4, "SCMP_CMP_GE": 5, "SCMP_CMP_GT": 6,
     "SCMP_CMP_MASKED_EQ": 7,
 }
 # Audit architecture (linux/audit.h), and what is added to its system call numbers.
-_ARCHITECTURES = {
+ARCHITECTURES: Final = {
     "SCMP_ARCH_X86": (0x40000003, 0), "SCMP_ARCH_X86_64": (0xC000003E, 0), "SCMP_ARCH_X32": (0xC000003E, 0x40000000),
     "SCMP_ARCH_ARM": (0x40000028, 0), "SCMP_ARCH_AARCH64": (0xC00000B7, 0), "SCMP_ARCH_RISCV64": (0xC00000F3, 0),
     "SCMP_ARCH_PPC64LE": (0xC0000015, 0), "SCMP_ARCH_S390X": (0x80000016, 0),
 }
-_FLAGS = {"SECCOMP_FILTER_FLAG_TSYNC": 1, "SECCOMP_FILTER_FLAG_LOG": 2, "SECCOMP_FILTER_FLAG_SPEC_ALLOW": 4}
+FLAGS: Final = {"SECCOMP_FILTER_FLAG_TSYNC": 1, "SECCOMP_FILTER_FLAG_LOG": 2, "SECCOMP_FILTER_FLAG_SPEC_ALLOW": 4}
 _X32 = 0x40000000
 _X32_TOKEN = 0x4000003E
 _OPTIMIZE, _BINARY_TREE = 8, 2
@@ -87,7 +87,7 @@ def program(profile: Seccomp, cache: str) -> Program:
 
 def _flags(profile: Seccomp) -> int:
     try:
-        return sum(_FLAGS[flag] for flag in set(profile.flags))
+        return sum(FLAGS[flag] for flag in set(profile.flags))
     except KeyError as error:
         raise InvalidInput(f"unknown seccomp flag {error.args[0]!r}") from None
 
@@ -112,7 +112,7 @@ def compile_profile(profile: Seccomp) -> bytes:
         body = _export(library, context)
     finally:
         library.seccomp_release(context)
-    if default & 0xFFFF0000 == _ACTIONS["SCMP_ACT_ERRNO"] and default & 0xFFFF != errno.ENOSYS:
+    if default & 0xFFFF0000 == ACTIONS["SCMP_ACT_ERRNO"] and default & 0xFFFF != errno.ENOSYS:
         return _newer_are_unknown(library, profile) + body
     return body
 
@@ -138,7 +138,7 @@ def _open_library() -> ctypes.CDLL:
 
 
 def _action(name: str, number: int | None) -> int:
-    action = _ACTIONS.get(name)
+    action = ACTIONS.get(name)
     if action is None:
         raise InvalidInput(f"unknown seccomp action {name!r}")
     if name in ("SCMP_ACT_ERRNO", "SCMP_ACT_TRACE"):
@@ -184,7 +184,7 @@ def _comparisons(rule: Syscall) -> list[ctypes.Array[_Comparison]]:
     """
     made = []
     for argument in rule.args:
-        operator = _OPERATORS.get(argument.op)
+        operator = OPERATORS.get(argument.op)
         if operator is None:
             raise InvalidInput(f"unknown seccomp operator {argument.op!r}")
         made.append(_Comparison(argument.index, operator, argument.value, argument.value_two))
@@ -209,7 +209,7 @@ def _newer_are_unknown(library: ctypes.CDLL, profile: Seccomp) -> bytes:
     # Load the architecture; where it matches and the number is too high, return; else on to the next, and the body.
     parts = [_statement(0x20, 4)]
     for name, token in _tokens(library, profile).items():
-        audit, base = _ARCHITECTURES.get(name, (0, 0))
+        audit, base = ARCHITECTURES.get(name, (0, 0))
         highest = _highest(library, profile, token)
         if not audit or highest <= 0:
             continue
@@ -225,7 +225,7 @@ def _highest(library: ctypes.CDLL, profile: Seccomp, token: int) -> int:
 
 
 def _prologue(audit: int, base: int, highest: int, *, shared: bool) -> bytes:
-    refuse = _statement(0x06, _ACTIONS["SCMP_ACT_ERRNO"] | errno.ENOSYS)
+    refuse = _statement(0x06, ACTIONS["SCMP_ACT_ERRNO"] | errno.ENOSYS)
     number, architecture = _statement(0x20, 0), _statement(0x20, 4)
     if base:  # x32: only numbers with the bit are its own
         return b"".join((

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from sampan.contracts.runtime import Stdio
 from sampan.kernel import libc, processes
 
-_LOWEST = 10  # descriptors kept open stay clear of the standard streams
+_FIRST = 3
+_CLEAR = 10  # descriptors of the runtime stay that far from those that the command keeps
 
 
 @contextmanager
@@ -25,32 +26,35 @@ def signals_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def isolate(stdio: Stdio, kept: Iterable[int]) -> dict[int, int]:
+def isolate(stdio: Stdio, kept: Iterable[int], preserved: int = 0) -> dict[int, int]:
     """Cut a fresh child off from its parent; return where each kept descriptor is now.
 
-    The streams of ``stdio`` become descriptors 0 to 2. From here on nothing can be imported: the file system may soon
-    be one that a container wrote. Signals stay blocked until ``reset_signals``.
+    The streams of ``stdio`` become descriptors 0 to 2, and ``preserved`` ones from 3 on stay. From here on nothing can
+    be imported: the file system may soon be one that a container wrote. Signals stay blocked until ``reset_signals``.
     """
     sys.meta_path.clear()
     sys.path_hooks.clear()
     sys.path.clear()
     sys.path_importer_cache.clear()
     processes.hide()
-    moved = {fd: fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _LOWEST) for fd in kept}
+    lowest = _CLEAR + preserved
+    moved = {fd: fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, lowest) for fd in kept}
     streams = [
         os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC) if fd is None else fd
         for fd in (stdio.stdin, stdio.stdout, stdio.stderr)
     ]
-    copies = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _LOWEST) for fd in streams]
+    copies = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, lowest) for fd in streams]
     for number, copy in enumerate(copies):
         os.dup2(copy, number)
-    close_all_but(moved.values())
+    for fd in range(_FIRST, _FIRST + preserved):
+        os.set_inheritable(fd, True)
+    close_all_but((*range(_FIRST, _FIRST + preserved), *moved.values()))
     return moved
 
 
 def close_all_but(kept: Iterable[int]) -> None:
     """Close every descriptor from 3 on that is not named."""
-    first = 3
+    first = _FIRST
     for fd in sorted(kept):
         if fd > first:
             libc.close_range(first, fd - 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import gc
 import os
+import time
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -12,76 +13,52 @@ import msgspec
 
 from sampan.contracts.runtime import Started, Stdio
 from sampan.errors import InvalidInput, PluginFault, Unsupported
-from sampan.kernel import capabilities, cgroups, seccomp
+from sampan.kernel import cgroups, scheduling, seccomp
 from sampan.kernel.cgroups.group import Group
 from sampan.kernel.seccomp import Program
 from sampan.kernel.starttime import started
-from sampan.model.runtime_spec import IDMapping, Linux, Process, Resources, Spec
-from sampan_plugins.runtimes.native import child, devices, init, joining, report
+from sampan.model.runtime_spec import Hooks, Linux, Process, Resources, Spec
+from sampan_plugins.runtimes.native import bundles, child, devices, hooks, init, joining, mappings, report
 from sampan_plugins.runtimes.native.descriptors import Descriptors
+from sampan_plugins.runtimes.native.manner import Manner
 from sampan_plugins.runtimes.native.state import Home, State
 
 _ = array  # socket.send_fds imports it, in a child that can import no more
 
 
-def create(home: Home, cache: str, bundle: str, stdio: Stdio) -> Started:
+def create(home: Home, cache: str, bundle: str, stdio: Stdio, manner: Manner) -> Started:
     """Build the container of the bundle, up to the point where its first process waits to be let go."""
     bundle = os.path.abspath(bundle)
-    spec, linux, process = _load(bundle)
+    spec, linux, process = bundles.load(bundle)
+    assert spec.root is not None
     program = seccomp.program(linux.seccomp, cache) if linux.seccomp else None
     state = State(
         id=home.container, bundle=bundle, cgroup=linux.cgroups_path or f"/sampan/{home.container}",
+        rootfs=os.path.normpath(os.path.join(bundle, spec.root.path)), created=time.time(),
+        annotations=spec.annotations, hooks=_later(spec.hooks),
         namespaces=tuple(item.type for item in linux.namespaces), no_new_privileges=process.no_new_privileges,
-        seccomp_flags=program.flags if program else None)
+        seccomp_flags=program.flags if program else None,
+        domain=scheduling.execution_domain(linux.personality) if linux.personality else None)
     group = cgroups.open_group(state.cgroup)
     home.claim()
     try:
         home.write(state)  # before anything is made, so that whoever finds it can undo all
         if program:
             _keep(home, program)
-        return _launch(home, state, group, spec, stdio, program)
+        return _launch(home, state, group, spec, stdio, program, manner)
     except BaseException:
         group.kill()
         group.remove()
         home.remove()
+        hooks.run_last(state, manner)
         raise
 
 
-def _load(bundle: str) -> tuple[Spec, Linux, Process]:
-    path = f"{bundle}/config.json"
-    try:
-        with open(path, "rb", buffering=0) as file:
-            spec = msgspec.json.decode(file.read(), type=Spec)
-    except FileNotFoundError as error:
-        raise InvalidInput(f"no such bundle: {path} does not exist") from error
-    except msgspec.MsgspecError as error:
-        raise InvalidInput(f"{path} is not valid: {error}") from error
-    if spec.process is None or spec.root is None or spec.linux is None:
-        raise InvalidInput(f"{path} lacks process, root or linux")
-    kinds = [item.type for item in spec.linux.namespaces]
-    if len(set(kinds)) != len(kinds):
-        raise InvalidInput(f"{path} names a namespace twice")
-    if not any(item.type == "mount" and not item.path for item in spec.linux.namespaces):
-        raise Unsupported(f"{path} asks for no mount namespace of its own")
-    if spec.hooks is not None and any(msgspec.structs.astuple(spec.hooks)):
-        raise Unsupported("the native runtime runs no hooks", "choose another runtime for this container")
-    _check_process(spec.process, own_users="user" in kinds)
-    return spec, spec.linux, spec.process
-
-
-def _check_process(process: Process, *, own_users: bool) -> None:
-    if not process.args or not process.args[0]:
-        raise InvalidInput("no command specified")
-    if any("\0" in text for text in (*process.args, *process.env, process.cwd)):
-        raise InvalidInput("the command or its environment contains a null byte")
-    if not process.cwd.startswith("/"):
-        raise InvalidInput(f"the working directory {process.cwd!r} is invalid, it needs to be an absolute path")
-    wanted = process.capabilities
-    if wanted and not own_users:
-        missing = capabilities.mask((*wanted.permitted, *wanted.effective)) & ~capabilities.permitted()
-        if missing:
-            raise Unsupported(
-                f"cannot grant {', '.join(capabilities.names(missing))}: this process lacks it itself")
+def _later(wanted: Hooks | None) -> Hooks | None:
+    """Return those hooks that are run when the bundle may be another already."""
+    if wanted is None or not (wanted.poststart or wanted.poststop):
+        return None
+    return Hooks(poststart=wanted.poststart, poststop=wanted.poststop)
 
 
 def _resources(linux: Linux) -> Resources:
@@ -97,7 +74,7 @@ def _keep(home: Home, program: Program) -> None:
 
 
 def _launch(
-    home: Home, state: State, group: Group, spec: Spec, stdio: Stdio, program: Program | None
+    home: Home, state: State, group: Group, spec: Spec, stdio: Stdio, program: Program | None, manner: Manner
 ) -> Started:
     assert spec.linux is not None and spec.process is not None
     process = spec.process
@@ -106,9 +83,10 @@ def _launch(
         waits, control = held.pipe()
         console, theirs = held.socket_pair() if process.terminal else (None, None)
         plan = init.Plan(
-            spec=spec, bundle=state.bundle, cgroup=group, stdio=stdio, program=program, report=told,
+            spec=spec, state=state, manner=manner, cgroup=group, stdio=stdio, program=program, report=told,
             control=waits, go=held.fifo(home.go), failure=held.fifo(home.failure),
             joined={item.type: held.open(item.path) for item in spec.linux.namespaces if item.path},
+            trees=mappings.clone_mapped(spec, state.bundle, held),
             console=theirs, label=_label(process))
         first = _fork(lambda: init.run(plan))
         held.close(told, waits, plan.go, plan.failure, plan.console)
@@ -120,9 +98,8 @@ def _launch(
             group.apply(msgspec.structs.replace(resources, pids=None))
             _tell(control, b"j")
             if conversation.next() == b"U":
-                _write_maps(first, spec.linux)
+                mappings.write(first, spec.linux.uid_mappings, spec.linux.gid_mappings)
                 _tell(control, b"m")
-                conversation.next()
             pid = conversation.pid()
         except BaseException:
             held.close(control)  # which the child takes as its end
@@ -132,21 +109,32 @@ def _launch(
         try:
             if resources.pids:  # only now: the first process, which is gone, needed room to fork the second
                 group.apply(Resources(pids=resources.pids))
-            home.write(msgspec.structs.replace(state, pid=pid, start=started(pid)))
+            state = msgspec.structs.replace(state, pid=pid, start=started(pid))
+            home.write(state)
             if process.oom_score_adj is not None:
                 _adjust_oom(pid, process.oom_score_adj)
+            if spec.hooks and (spec.hooks.prestart or spec.hooks.create_runtime):
+                conversation.until(b"H")
+                _run_hooks(spec.hooks, state)
+                _tell(control, b"h")
             _tell(control, b"g")
-            conversation.ready()
+            conversation.until(b"R")
             return Started(pid, _receive(console))
         except BaseException:
             _kill(pid)
             raise
 
 
-def join(home: Home, state: State, group: Group, process: Process, stdio: Stdio) -> Started:
+def _run_hooks(wanted: Hooks, state: State) -> None:
+    described = msgspec.json.encode(state.document("creating"))
+    hooks.run("prestart", wanted.prestart, described)
+    hooks.run("createRuntime", wanted.create_runtime, described)
+
+
+def join(home: Home, state: State, group: Group, process: Process, stdio: Stdio, manner: Manner) -> Started:
     """Run another process in the container of ``state``."""
     own_users = "user" in state.namespaces
-    _check_process(process, own_users=own_users)
+    bundles.check_process(process, own_users=own_users)
     if state.no_new_privileges and not process.no_new_privileges:
         process = msgspec.structs.replace(process, no_new_privileges=True)
     program = None
@@ -158,13 +146,12 @@ def join(home: Home, state: State, group: Group, process: Process, stdio: Stdio)
         hear, told = held.pipe()
         console, theirs = held.socket_pair() if process.terminal else (None, None)
         plan = joining.Join(
-            process=process, target=target, kinds=state.namespaces, cgroup=group, stdio=stdio,
-            program=program, report=told, console=theirs, label=_label(process))
+            process=process, manner=manner, target=target, kinds=state.namespaces, domain=state.domain, cgroup=group,
+            stdio=stdio, program=program, report=told, console=theirs, label=_label(process))
         first = _fork(lambda: joining.run(plan))
         held.close(told, theirs)
         conversation = _Conversation(hear)
         try:
-            conversation.next()
             pid = conversation.pid()
         finally:
             _reap(first)
@@ -185,6 +172,7 @@ class _Conversation:
         self._fd = fd
         self._content = b""
         self._line = b""
+        self._heard: dict[bytes, bytes] = {}
 
     def next(self) -> bytes:
         """Return the letter of the next line. Raises what went wrong when that comes instead."""
@@ -196,16 +184,18 @@ class _Conversation:
         self._line, _, self._content = self._content.partition(b"\n")
         if self._line.startswith(b"E"):
             self._fail()
+        self._heard[self._line[:1]] = self._line[1:]
         return self._line[:1]
 
-    def pid(self) -> int:
-        """Return the pid of the line just read."""
-        return int(self._line[1:])
+    def until(self, letter: bytes) -> bytes:
+        """Return what the line with the letter tells, whether it has come already or not."""
+        while letter not in self._heard:
+            self.next()
+        return self._heard[letter]
 
-    def ready(self) -> None:
-        """Wait for the word that all is built."""
-        while self.next() != b"R":
-            pass
+    def pid(self) -> int:
+        """Return the pid of the second process."""
+        return int(self.until(b"P"))
 
     def finished(self) -> None:
         """Wait until the command runs, which closes the pipe."""
@@ -258,20 +248,6 @@ def _tell(control: int, letter: bytes) -> None:
         os.write(control, letter)
     except BrokenPipeError:
         return
-
-
-def _write_maps(pid: int, linux: Linux) -> None:
-    for name, mappings in (("uid_map", linux.uid_mappings), ("gid_map", linux.gid_mappings)):
-        text = "".join(f"{item.container_id} {item.host_id} {item.size}\n" for item in mappings or _identity())
-        try:
-            with open(f"/proc/{pid}/{name}", "wb", buffering=0) as file:
-                file.write(text.encode())
-        except OSError as error:
-            raise InvalidInput(f"cannot map ids of the user namespace: {error.strerror}") from error
-
-
-def _identity() -> list[IDMapping]:
-    return [IDMapping(container_id=0, host_id=0, size=2**32 - 1)]
 
 
 def _adjust_oom(pid: int, score: int) -> None:

@@ -6,13 +6,16 @@ import os
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import msgspec
+
 from sampan.contracts.runtime import Measures, Pauses, Runtime, RuntimeCapabilities, Started, Stdio, Updates
-from sampan.errors import Conflict, InvalidInput, NotFound
+from sampan.errors import Conflict, InvalidInput, NotFound, SampanError
 from sampan.kernel import cgroups, processes
 from sampan.kernel.cgroups.group import Group
 from sampan.model import runtime_spec as oci
 from sampan.model.usage import CgroupStats
-from sampan_plugins.runtimes.native.state import Home
+from sampan_plugins.runtimes.native.manner import Manner
+from sampan_plugins.runtimes.native.state import Home, State
 
 _SIGKILL = 9
 
@@ -22,16 +25,17 @@ class NativeRuntime(Runtime, Pauses, Updates, Measures):
 
     capabilities: ClassVar[RuntimeCapabilities] = RuntimeCapabilities(pause=True, update=True, stats=True)
 
-    def __init__(self, run_root: str, options: Mapping[str, Any]) -> None:
+    def __init__(self, run_root: str, options: Mapping[str, Any], manner: Manner | None = None) -> None:
         for key in options:
             raise InvalidInput(f"unknown option {key!r} of the native runtime", "it has none")
         self._run_root = run_root
+        self._manner = manner or Manner()
 
     def create(self, container: str, bundle: str, stdio: Stdio) -> Started:
         """Build the container of the bundle and stop short of running its command."""
         from sampan_plugins.runtimes.native.creation import create
 
-        return create(Home(self._run_root, container), f"{self._run_root}/.seccomp", bundle, stdio)
+        return create(Home(self._run_root, container), f"{self._run_root}/.seccomp", bundle, stdio, self._manner)
 
     def start(self, container: str) -> None:
         """Run the command."""
@@ -54,6 +58,30 @@ class NativeRuntime(Runtime, Pauses, Updates, Measures):
             report.receive(told)
         if not state.pid:
             raise Conflict(f"container {container} has not been created completely", "delete it")
+        if state.hooks and state.hooks.poststart:
+            self._run_poststart(state)
+
+    def _run_poststart(self, state: State) -> None:
+        from sampan_plugins.runtimes.native import hooks
+
+        assert state.hooks is not None
+        try:
+            hooks.run("poststart", state.hooks.poststart, msgspec.json.encode(state.document("running")))
+        except SampanError:
+            cgroups.open_group(state.cgroup).kill()
+            raise
+
+    def state(self, container: str) -> tuple[State, str]:
+        """Return what is on record of a container and its status (runtime.md, "State"). Raises NotFound."""
+        home = Home(self._run_root, container)
+        state = home.read()
+        if not state.pid:
+            return state, "creating"
+        if not state.alive:
+            return state, "stopped"
+        if os.path.exists(home.go):
+            return state, "created"
+        return state, "paused" if cgroups.open_group(state.cgroup).frozen() else "running"
 
     def exec(self, container: str, process: oci.Process, stdio: Stdio) -> Started:
         """Run another process in a running container, confined as the first."""
@@ -69,7 +97,7 @@ class NativeRuntime(Runtime, Pauses, Updates, Measures):
         group = cgroups.open_group(state.cgroup)
         if group.frozen():
             raise Conflict(f"container {container} is paused", "unpause the container before exec")
-        return join(home, state, group, process, stdio)
+        return join(home, state, group, process, stdio, self._manner)
 
     def signal(self, container: str, number: int) -> None:
         """Send a signal to the first process."""
@@ -130,6 +158,10 @@ class NativeRuntime(Runtime, Pauses, Updates, Measures):
             group.kill()
         group.remove()
         home.remove()
+        if state.hooks:
+            from sampan_plugins.runtimes.native import hooks
+
+            hooks.run_last(state, self._manner)
 
     def _running(self, container: str) -> Group:
         """Return the group of a container whose first process exists. Raises Conflict."""

@@ -16,9 +16,11 @@ from sampan.kernel import libc, loopback, mount, namespaces, paths, processes, t
 from sampan.kernel.cgroups.group import Group
 from sampan.kernel.seccomp import Program
 from sampan.model.runtime_spec import Linux, Process, Spec
-from sampan_plugins.runtimes.native import child, report, rootfs
+from sampan_plugins.runtimes.native import child, hooks, report, rootfs
+from sampan_plugins.runtimes.native.manner import Manner
 from sampan_plugins.runtimes.native.process import Confinement
 from sampan_plugins.runtimes.native.report import Progress
+from sampan_plugins.runtimes.native.state import State
 
 _SYSCTLS_OF_IPC = frozenset((
     "kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax",
@@ -29,11 +31,13 @@ _SYSCTLS_OF_IPC = frozenset((
 class Plan(msgspec.Struct, frozen=True):
     """All that the child needs, made ready by the parent.
 
-    Descriptors are the parent's; ``joined`` maps kinds of namespace to them.
+    Descriptors are the parent's; ``joined`` maps kinds of namespace to them, and ``trees`` the numbers of mounts that
+    are bound from what the parent has cloned.
     """
 
     spec: Spec
-    bundle: str
+    state: State
+    manner: Manner
     cgroup: Group
     stdio: Stdio
     program: Program | None
@@ -42,6 +46,7 @@ class Plan(msgspec.Struct, frozen=True):
     go: int
     failure: int
     joined: dict[str, int]
+    trees: dict[int, int]
     console: int | None = None
     label: bool = False
 
@@ -51,10 +56,10 @@ def run(plan: Plan) -> None:
     progress = Progress()
     out = plan.report
     try:
-        kept = [plan.report, plan.control, plan.go, plan.failure, *plan.joined.values()]
+        kept = [plan.report, plan.control, plan.go, plan.failure, *plan.joined.values(), *plan.trees.values()]
         if plan.console is not None:
             kept.append(plan.console)
-        moved = child.isolate(plan.stdio, kept)
+        moved = child.isolate(plan.stdio, kept, plan.manner.preserved)
         out = moved[plan.report]
         _Init(plan, moved, progress).first()
     except BaseException as failure:
@@ -127,6 +132,10 @@ class _Init:
                 namespaces.enter(self.moved[fd], namespaces.flag(kind))
         fresh = {item.type for item in self.linux.namespaces if not item.path}
         namespaces.create(sum(namespaces.flag(kind) for kind in fresh - {"user", "cgroup"}))
+        if self.linux.time_offsets:
+            self.progress.step = "setting clocks"
+            offsets = self.linux.time_offsets.items()
+            _write("/proc/self/timens_offsets", "".join(f"{clock} {by.secs} {by.nanosecs}\n" for clock, by in offsets))
 
     def _own_cgroups(self) -> int:
         fresh = any(item.type == "cgroup" and not item.path for item in self.linux.namespaces)
@@ -141,20 +150,27 @@ class _Init:
         plan, process, progress = self.plan, self.process, self.progress
         progress.step = "starting a session"
         os.setsid()
-        processes.new_session_keyring()
+        if plan.manner.keyring:
+            processes.new_session_keyring()
         self._set_up_kernel()
         label_fd = os.open("/proc/self/attr/exec", os.O_WRONLY | os.O_CLOEXEC) if plan.label else None
         os.umask(0o022)
-        root = rootfs.assemble(self.spec, plan.bundle, plan.cgroup, progress)
+        trees = {number: self.moved[fd] for number, fd in plan.trees.items()}
+        root = rootfs.assemble(self.spec, plan.state.bundle, plan.cgroup, trees, progress)
         if process.terminal:
             self._make_terminal(root)
+        self._run_hooks()
+        self._set_sysctls()
         progress.step = "changing the root"
         rootfs.enter(root)
         os.close(root)
-        confinement = Confinement(process, plan.program, label_fd, progress)
+        rootfs.propagate(self.linux.rootfs_propagation)
+        confinement = Confinement(process, plan.program, label_fd, progress, preserved=plan.manner.preserved,
+                                  domain=plan.state.domain)
         confinement.enter()
         self._await(b"g")
-        processes.die_with_parent()
+        if plan.manner.bound:
+            processes.die_with_parent()
         if self._orphaned():
             os._exit(1)
         os.write(self.report, b"R\n")
@@ -163,10 +179,36 @@ class _Init:
         os.read(go, 1)
         os.close(go)
         try:
+            self._run_last_hooks(confinement)
             confinement.execute(failure)
         except BaseException as error:
             _last_words(failure, error, progress)
         os._exit(1)
+
+    def _run_hooks(self) -> None:
+        """Let the parent run its hooks, now that all is mounted, and then run those that are of the container."""
+        wanted = self.spec.hooks
+        if not wanted:
+            return
+        if wanted.prestart or wanted.create_runtime:
+            os.write(self.report, b"H\n")
+            self._await(b"h")
+        if wanted.create_container:
+            self.progress.step = "running createContainer hooks"
+            # /proc is the host's yet, and so is the pid that it tells.
+            state = self._described("creating", int(os.readlink("/proc/self")))
+            os.chdir(self.plan.state.bundle)
+            hooks.run("createContainer", wanted.create_container, state)
+
+    def _run_last_hooks(self, confinement: Confinement) -> None:
+        wanted = self.spec.hooks
+        if wanted and wanted.start_container:
+            self.progress.step = "running startContainer hooks"
+            state = self._described("created", os.getpid())
+            hooks.run("startContainer", wanted.start_container, state, confinement.become_hook)
+
+    def _described(self, status: str, pid: int) -> bytes:
+        return msgspec.json.encode(msgspec.structs.replace(self.plan.state, pid=pid).document(status))
 
     def _orphaned(self) -> bool:
         """Tell whether the parent died between the go-ahead and the promise to die with it.
@@ -193,6 +235,10 @@ class _Init:
         if self.spec.domainname:
             _need(kinds, "uts", "a domain name")
             libc.setdomainname(self.spec.domainname)
+
+    def _set_sysctls(self) -> None:
+        # After the hooks: one of them may bring the interface that a value is for.
+        kinds = {item.type for item in self.linux.namespaces}
         for key, value in self.linux.sysctl.items():
             self.progress.step = f"setting sysctl {key}"
             _set_sysctl(key, value, kinds)
@@ -247,7 +293,11 @@ def _set_sysctl(key: str, value: str, kinds: set[str]) -> None:
     path = key if "/" in key and "." not in key else key.translate(str.maketrans("./", "/."))
     if ".." in path.split("/"):
         raise InvalidInput(f'sysctl "{key}" is malformed')
-    fd = os.open(f"/proc/sys/{path}", os.O_WRONLY | os.O_CLOEXEC)
+    _write(f"/proc/sys/{path}", value)
+
+
+def _write(path: str, value: str) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     try:
         os.write(fd, value.encode())
     finally:

@@ -8,12 +8,13 @@ import msgspec
 
 from sampan.contracts.runtime import Stdio
 from sampan.errors import Unsupported
-from sampan.kernel import namespaces, processes, tty
+from sampan.kernel import namespaces, processes, scheduling, tty
 from sampan.kernel.cgroups.group import Group
 from sampan.kernel.seccomp import Program
 from sampan.model.runtime_spec import Process
 from sampan_plugins.runtimes.native import child, report
 from sampan_plugins.runtimes.native.init import take_terminal
+from sampan_plugins.runtimes.native.manner import Manner
 from sampan_plugins.runtimes.native.process import Confinement
 from sampan_plugins.runtimes.native.report import Progress
 
@@ -22,8 +23,10 @@ class Join(msgspec.Struct, frozen=True):
     """All that the child needs. Descriptors are the parent's; ``target`` is a pidfd of the container's process 1."""
 
     process: Process
+    manner: Manner
     target: int
     kinds: tuple[str, ...]
+    domain: int | None
     cgroup: Group
     stdio: Stdio
     program: Program | None
@@ -40,7 +43,7 @@ def run(plan: Join) -> None:
         kept = [plan.report, plan.target]
         if plan.console is not None:
             kept.append(plan.console)
-        moved = child.isolate(plan.stdio, kept)
+        moved = child.isolate(plan.stdio, kept, plan.manner.preserved)
         out = moved[plan.report]
         # Kept from before: the container's own /proc may be anything.
         proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) if plan.label else None
@@ -58,8 +61,14 @@ def run(plan: Join) -> None:
 
 
 def _enter(plan: Join, moved: dict[int, int], progress: Progress) -> None:
+    affinity = plan.process.exec_cpu_affinity
+    if affinity:
+        progress.step = "choosing processors"
+        scheduling.run_on(affinity.initial)
     progress.step = "joining the control group"
     plan.cgroup.join()
+    if affinity:
+        scheduling.run_on(affinity.final)
     progress.step = "entering namespaces"
     namespaces.enter(moved[plan.target], sum(namespaces.flag(kind) for kind in plan.kinds))
     os.close(moved[plan.target])
@@ -72,7 +81,8 @@ def _enter(plan: Join, moved: dict[int, int], progress: Progress) -> None:
 def _become(plan: Join, moved: dict[int, int], out: int, proc: int | None, progress: Progress) -> None:
     progress.step = "starting a session"
     os.setsid()
-    processes.new_session_keyring()
+    if plan.manner.keyring:
+        processes.new_session_keyring()
     if plan.process.terminal:
         progress.step = "making the terminal"
         assert plan.console is not None
@@ -81,7 +91,8 @@ def _become(plan: Join, moved: dict[int, int], out: int, proc: int | None, progr
     if proc is not None:
         label_fd = os.open("self/attr/exec", os.O_WRONLY | os.O_CLOEXEC, dir_fd=proc)
         os.close(proc)
-    confinement = Confinement(plan.process, plan.program, label_fd, progress)
+    confinement = Confinement(plan.process, plan.program, label_fd, progress, preserved=plan.manner.preserved,
+                              domain=plan.domain)
     confinement.enter()
     confinement.execute(out)
 
@@ -94,4 +105,3 @@ def _make_terminal(process: Process, console: int) -> None:
     if process.console_size:
         tty.resize(master, process.console_size.height, process.console_size.width)
     take_terminal(console, master, slave)
-

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import resource
 import stat
+from collections.abc import Sequence
 
 from sampan.errors import CommandNotExecutable, CommandNotFound, InvalidInput, Unsupported
-from sampan.kernel import capabilities, processes
+from sampan.kernel import capabilities, processes, scheduling
 from sampan.kernel.seccomp import Program
-from sampan.model.runtime_spec import Capabilities, Process, Rlimit
-from sampan_plugins.runtimes.native import child, lookup, trampoline
+from sampan.model.runtime_spec import Capabilities, Hook, Process, Rlimit
+from sampan_plugins.runtimes.native import bundles, child, lookup, trampoline
 from sampan_plugins.runtimes.native.report import Progress
 
 _NEEDED_BY_FILTER = capabilities.mask(["CAP_SYS_ADMIN"])
@@ -21,13 +22,19 @@ class Confinement:
     """The way from a privileged child in the container's namespaces to the command: ``enter``, then ``execute``.
 
     ``label_fd`` is open at the caller's /proc/self/attr/exec when a security module is to confine the command.
+    ``preserved`` descriptors from 3 on are the command's; ``domain`` is that of personality(2).
     """
 
-    def __init__(self, process: Process, program: Program | None, label_fd: int | None, progress: Progress) -> None:
+    def __init__(
+        self, process: Process, program: Program | None, label_fd: int | None, progress: Progress, *,
+        preserved: int = 0, domain: int | None = None,
+    ) -> None:
         self._process = process
         self._program = program
         self._label_fd = label_fd
         self._progress = progress
+        self._failure = trampoline.FAILURE + preserved
+        self._domain = domain
         wanted = process.capabilities or Capabilities()
         self._bounding = capabilities.mask(wanted.bounding)
         self._effective = capabilities.mask(wanted.effective)
@@ -42,6 +49,7 @@ class Confinement:
         progress.step = "setting resource limits"
         for limit in process.rlimits:
             set_limit(limit)
+        self._schedule()
         progress.step = "changing the working directory"
         reached = _try_directory(process.cwd)
         progress.step = "changing the user"
@@ -63,21 +71,40 @@ class Confinement:
         progress.step = "finding the command"
         self._path = lookup.find(process.args[0], process.env)
 
+    def _schedule(self) -> None:
+        process, progress = self._process, self._progress
+        if process.scheduler:
+            progress.step = "setting the scheduling policy"
+            scheduling.schedule(process.scheduler)
+        if process.io_priority:
+            progress.step = "setting the I/O priority"
+            scheduling.prioritize_transfers(process.io_priority)
+        if self._domain is not None:
+            progress.step = "setting the personality"
+            scheduling.pretend(self._domain)
+
     def execute(self, failure: int) -> None:
-        """Load the filter, drop what it needed, and run the command. Returns only by raising.
+        """Run the command, with the filter loaded and without what loading it needed. Returns only by raising.
 
         What goes wrong once this interpreter is left is told through the descriptor ``failure``.
         """
+        self._run(failure, self._failure, self._path, self._process.args, self._process.env)
+
+    def become_hook(self, hook: Hook, failure: int) -> None:
+        """Run a hook from the container's files, which no more is granted than to the command: see execute."""
+        self._run(failure, trampoline.FAILURE, hook.path, hook.args or [hook.path], hook.env)
+
+    def _run(self, failure: int, kept_open: int, path: str, args: Sequence[str], env: list[str]) -> None:
         process, progress = self._process, self._progress
         child.reset_signals()
         progress.step = "preparing to run the command"
-        program = trampoline.prepare()
-        environment = dict(item.split("=", 1) for item in process.env if "=" in item)
+        program = trampoline.prepare(kept_open)
+        environment = bundles.environment(env)
         if self._label_fd is not None:
             progress.step = "setting the security label"
             label = process.selinux_label or f"exec {process.apparmor_profile}"
             os.write(self._label_fd, label.encode())
-        trampoline.hold_failure(failure)
+        trampoline.hold_failure(failure, kept_open)
         if process.no_new_privileges:
             processes.forbid_new_privileges()
         if self._program:
@@ -86,7 +113,7 @@ class Confinement:
         progress.step = "dropping capabilities"
         capabilities.assign(self._effective, self._permitted, self._inheritable, self._ambient)
         progress.step = "running the command"
-        trampoline.run(program, self._path, process.args, environment)
+        trampoline.run(program, path, args, environment)
 
 
 def set_limit(limit: Rlimit) -> None:

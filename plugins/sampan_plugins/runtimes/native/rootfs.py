@@ -6,14 +6,16 @@ still the one at hand: nothing the container's files say is believed.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+from collections.abc import Mapping
 
 from sampan.errors import InvalidInput
-from sampan.kernel import libc, mount, paths
+from sampan.kernel import copying, libc, mount, paths
 from sampan.kernel.cgroups.group import Group
 from sampan.model.runtime_spec import Mount, Spec
-from sampan_plugins.runtimes.native import devices
+from sampan_plugins.runtimes.native import devices, mappings
 from sampan_plugins.runtimes.native.report import Progress
 
 # What may be mounted below /proc besides procfs itself: files that lxcfs and the like replace.
@@ -21,21 +23,27 @@ _PROC_FILES = frozenset((
     "cpuinfo", "diskstats", "meminfo", "stat", "swaps", "uptime", "loadavg", "slabinfo", "net/dev",
     "sys/kernel/ns_last_pid", "sys/crypto/fips_enabled",
 ))
+# Options that are carried out here, and that the kernel does not know.
+_OURS = mappings.WORDS | {"tmpcopyup"}
 
 
-def assemble(spec: Spec, bundle: str, cgroup: Group, progress: Progress) -> int:
-    """Mount everything the specification asks for. Returns the new root's descriptor."""
+def assemble(spec: Spec, bundle: str, cgroup: Group, trees: Mapping[int, int], progress: Progress) -> int:
+    """Mount everything the specification asks for. Returns the new root's descriptor.
+
+    ``trees`` are descriptors of what some bind mounts, by their numbers, are made of.
+    """
     assert spec.root is not None
     linux = spec.linux
     assert linux is not None
     progress.step = "preparing the root file system"
-    libc.mount(None, "/", None, mount.REC | mount.SLAVE)
     path = os.path.normpath(os.path.join(bundle, spec.root.path))
-    mount.mount("", path, path, ("rbind",))
+    _detach_from_host(path, linux.rootfs_propagation)
+    # A mount of its own, and nobody's peer: whatever is mounted in it shows nowhere else.
+    mount.mount("", path, path, ("rbind", "rprivate"))
     root = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    for item in spec.mounts:
+    for number, item in enumerate(spec.mounts):
         progress.step = f"mounting {item.destination}"
-        _mount(root, path, bundle, item, cgroup)
+        _mount(root, path, bundle, item, cgroup, trees.get(number))
     own_dev = not any(_is_dev(item) for item in spec.mounts)
     if own_dev:
         progress.step = "making devices"
@@ -50,9 +58,23 @@ def assemble(spec: Spec, bundle: str, cgroup: Group, progress: Progress) -> int:
     if spec.root.readonly:
         progress.step = "making the root file system read-only"
         mount.make_readonly(root)
-    if linux.rootfs_propagation:
-        _propagate(root, linux.rootfs_propagation)
     return root
+
+
+def _detach_from_host(path: str, propagation: str) -> None:
+    """Keep the host from seeing what is mounted here; with shared propagation let it see what is in its own mounts."""
+    if propagation not in ("shared", "rshared"):
+        libc.mount(None, "/", None, mount.REC | mount.SLAVE)
+        return
+    # The mount that the root is on may not be shared (pivot_root(2)), whichever of the directories above it is at.
+    while True:
+        try:
+            libc.mount(None, path, None, mount.PRIVATE)
+            return
+        except OSError as error:
+            if error.errno != errno.EINVAL or path == "/":
+                raise
+        path = os.path.dirname(path)
 
 
 def enter(root: int) -> None:
@@ -64,27 +86,55 @@ def enter(root: int) -> None:
     os.chdir("/")
 
 
+def propagate(word: str) -> None:
+    """Let the caller's root propagate mounts as the word says; as it is, privately, without one."""
+    if not word:
+        return
+    parsed = mount.parse((word,))
+    if not parsed.propagation:
+        raise InvalidInput(f"unknown mount propagation {word!r}")
+    libc.mount(None, "/", None, parsed.propagation[0])
+
+
 def _is_dev(item: Mount) -> bool:
     return os.path.normpath(item.destination) == "/dev" and ("bind" in item.options or "rbind" in item.options)
 
 
-def _mount(root: int, tree: str, bundle: str, item: Mount, group: Group) -> None:
+def _mount(root: int, top: str, bundle: str, item: Mount, group: Group, tree: int | None) -> None:
     if item.type in ("cgroup", "cgroup2"):
         _mount_cgroup(root, item, group)
         return
     bind = item.type == "bind" or "bind" in item.options or "rbind" in item.options
     source = os.path.join(bundle, item.source) if bind else item.source
-    options = list(item.options)
+    options = [word for word in item.options if word not in _OURS]
     if bind and "bind" not in options and "rbind" not in options:
         options.append("bind")
     target = _target(root, item, source if bind else None)
     try:
-        _check_proc(target, tree, item, source if bind else None)
+        _check_proc(target, top, item, source if bind else None)
         if item.type == "tmpfs" and not bind and not any(word.startswith("mode=") for word in options):
             options.append(f"mode={stat.S_IMODE(os.fstat(target).st_mode):o}")
-        mount.mount(item.type, source, paths.name_of(target), options)
+        if tree is not None:
+            mount.place(tree, paths.name_of(target), options)
+            os.close(tree)
+        elif item.type == "tmpfs" and "tmpcopyup" in item.options:
+            _mount_filled(root, item, target, options)
+        else:
+            mount.mount(item.type, source, paths.name_of(target), options)
     finally:
         os.close(target)
+
+
+def _mount_filled(root: int, item: Mount, target: int, options: list[str]) -> None:
+    """Mount a tmpfs that begins with what is in the directory it hides."""
+    mount.mount("tmpfs", item.source, paths.name_of(target), [word for word in options if word != "ro"])
+    filled = paths.open_in(root, item.destination, os.O_PATH | os.O_DIRECTORY)
+    try:
+        copying.copy_tree(f"{paths.name_of(target)}/.", f"{paths.name_of(filled)}/.")
+        if "ro" in options:
+            mount.make_readonly(filled)
+    finally:
+        os.close(filled)
 
 
 def _target(root: int, item: Mount, source: str | None) -> int:
@@ -179,10 +229,3 @@ def _fix(root: int, path: str) -> None:
     finally:
         os.close(target)
 
-
-def _propagate(root: int, word: str) -> None:
-    parsed = mount.parse((word,))
-    if not parsed.propagation:
-        raise InvalidInput(f"unknown mount propagation {word!r}")
-    flag = parsed.propagation[0]
-    mount.set_attributes(root, propagation=flag & ~mount.REC, recursive=bool(flag & mount.REC))

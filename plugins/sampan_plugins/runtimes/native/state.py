@@ -4,26 +4,46 @@ from __future__ import annotations
 
 import os
 import re
+from typing import Final
 
 import msgspec
 
 from sampan.errors import AlreadyExists, Corrupt, InvalidInput, NotFound
 from sampan.kernel import processes
+from sampan.model.runtime_spec import Hooks
+
+VERSION: Final = "1.2.0"
+"""The version of the runtime specification that states are of."""
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,127}")
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One container. ``pid`` and ``start`` are its first process's; 0 while it is being made."""
+    """One container. ``pid`` and ``start`` are its first process's; 0 while it is being made.
+
+    ``created`` is in seconds since 1970 and ``domain`` that of personality(2); ``hooks`` are those yet to come.
+    """
 
     id: str
     bundle: str
     cgroup: str
+    rootfs: str = ""
+    created: float = 0.0
+    annotations: dict[str, str] = {}
+    hooks: Hooks | None = None
     pid: int = 0
     start: int = 0
     namespaces: tuple[str, ...] = ()
     no_new_privileges: bool = False
     seccomp_flags: int | None = None
+    domain: int | None = None
+
+    def document(self, status: str) -> dict[str, object]:
+        """Return the state as the specification has it (runtime.md, "State")."""
+        told: dict[str, object] = {
+            "ociVersion": VERSION, "id": self.id, "pid": self.pid if status != "stopped" else 0, "status": status,
+            "bundle": self.bundle}
+        return told | ({"annotations": self.annotations} if self.annotations else {})
 
     @property
     def alive(self) -> bool:

@@ -5,8 +5,9 @@ a link to it, or a script that names it after ``#!``, would be given that file, 
 content. So the last execve(2) is made by a few instructions in a sealed file in memory: /proc/self/exe leads to those,
 and they can neither be written nor serve for anything else.
 
-The program takes the path to run as its first argument and the command's arguments after it. Descriptor 3 is for bad
-news: closed when the command runs, else told the letter X, the errno plus 32 as one byte, and the path.
+The program takes the path to run as its first argument and the command's arguments after it. The first descriptor
+that the command does not get is for bad news: closed when the command runs, else told the letter X, the errno plus 32
+as one byte, and the path.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ from sampan.errors import Unsupported
 from sampan.kernel import libc
 
 FAILURE: Final = 3
-"""The descriptor that the program reports a failure through."""
+"""The descriptor that the program reports a failure through, unless the command keeps more than its streams."""
+
+MOST_KEPT: Final = 100
+"""How many descriptors besides its streams a command may keep: the program holds their number in a byte."""
 
 LETTER: Final = b"X"
 """What such a report begins with."""
@@ -30,6 +34,7 @@ LETTER: Final = b"X"
 _SHIFT = 32  # keeps the byte of the errno clear of control characters
 _MACHINES = {"x86_64": 62, "aarch64": 183}  # EM_X86_64, EM_AARCH64 of elf(5)
 
+# Where a descriptor is named, 3 stands for the one for bad news:
 # fcntl(3, F_SETFD, FD_CLOEXEC), or else fail; execve(argv[0], argv + 1, environ).
 # On failure: write(3, {"X", errno + 32}, 2); write(3, argv[0], strlen(argv[0])); exit_group(1).
 _CODE = {
@@ -48,13 +53,14 @@ _SEALS = (fcntl.F_SEAL_SEAL, fcntl.F_SEAL_SHRINK, fcntl.F_SEAL_GROW, fcntl.F_SEA
 _MFD_EXEC = 0x10
 
 
-def program(machine: str) -> bytes:
+def program(machine: str, failure: int = FAILURE) -> bytes:
     """Return the program as an ELF file for a machine as uname(2) names it. Raises Unsupported."""
     try:
         code, number = _CODE[machine], _MACHINES[machine]
     except KeyError:
         raise Unsupported(f"the native runtime does not know the architecture {machine}",
                           "choose another runtime for this container") from None
+    code = code.replace(_naming(machine, FAILURE), _naming(machine, failure))
     headers = 64 + 2 * 56
     size = headers + len(code)
     header = struct.pack(
@@ -64,14 +70,21 @@ def program(machine: str) -> bytes:
     return header + loaded + stack + code
 
 
-def prepare() -> int:
+def _naming(machine: str, fd: int) -> bytes:
+    """Return the instructions that make a descriptor the first argument of a system call."""
+    if machine == "x86_64":
+        return bytes((0x6A, fd, 0x5F))  # push fd; pop rdi
+    return struct.pack("<I", 0xD2800000 | fd << 5)  # mov x0, fd
+
+
+def prepare(failure: int = FAILURE) -> int:
     """Return a descriptor of the program, sealed and closed on exec. Raises Unsupported."""
-    content = program(os.uname().machine)
+    content = program(os.uname().machine, failure)
     fd = _memory()
     try:
         os.write(fd, content)
         fcntl.fcntl(fd, fcntl.F_ADD_SEALS, sum(_SEALS))
-        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, FAILURE + 1)
+        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, failure + 1)
     finally:
         os.close(fd)
 
@@ -89,12 +102,12 @@ def _memory() -> int:
     return os.memfd_create("start", flags)  # before Linux 6.3 there is no such flag
 
 
-def hold_failure(fd: int) -> None:
-    """Have all descriptors but the standard streams closed on exec, and ``fd`` stay open as the one for bad news."""
-    if fd != FAILURE:
-        os.dup2(fd, FAILURE)
-    libc.close_range(FAILURE, cloexec=True)
-    os.set_inheritable(FAILURE, True)
+def hold_failure(fd: int, failure: int = FAILURE) -> None:
+    """Keep ``fd`` open as the one for bad news, ``failure``, and have all from there on closed on exec."""
+    if fd != failure:
+        os.dup2(fd, failure)
+    libc.close_range(failure, cloexec=True)
+    os.set_inheritable(failure, True)
 
 
 def run(fd: int, path: str, args: Sequence[str], environment: Mapping[str, str]) -> NoReturn:

@@ -168,12 +168,6 @@ def test_missing_privileges_are_named(native_box: Any) -> None:
         native_box.create("true")
 
 
-def test_hooks_are_refused(native_box: Any) -> None:
-    native_box.spec.hooks = oci.Hooks(prestart=[oci.Hook(path="/bin/true")])
-    with pytest.raises(Unsupported, match="hooks"):
-        native_box.create("true")
-
-
 def test_a_broken_bundle_is_named(native_box: Any) -> None:
     with pytest.raises(InvalidInput, match="no such bundle"):
         native_box.runtime.create(native_box.id, "/no/such/bundle", Stdio())
