@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -89,6 +90,7 @@ def _configuration(docker: Docker) -> dict[str, object]:
         # Told to have no bridge, it would delete the machine's docker0, which is another engine's.
         "bridge": directory.name, "iptables": False, "ip-forward": False, "ip-masq": False, "userland-proxy": False,
         "storage-driver": "overlay2", "exec-opts": ["native.cgroupdriver=cgroupfs"],
+        "runtimes": {"sampan": {"path": str(Path(sys.executable).parent / "sampan-oci")}},
         "cgroup-parent": f"/{directory.name}", "shutdown-timeout": 1, "log-level": "warn",
     }  # fmt: skip
 

@@ -72,7 +72,7 @@ def raw(fd: int) -> Iterator[None]:
     import tty
 
     saved = termios.tcgetattr(fd)
-    tty.setraw(fd)
+    tty.setraw(fd, termios.TCSADRAIN)  # what is typed already is kept
     try:
         yield
     finally:

@@ -109,20 +109,33 @@ def _mount(root: int, top: str, bundle: str, item: Mount, group: Group, tree: in
     options = [word for word in item.options if word not in _OURS]
     if bind and "bind" not in options and "rbind" not in options:
         options.append("bind")
+    hidden = _mode_of(root, item.destination) if item.type == "tmpfs" and not bind else None
+    if hidden is not None and not any(word.startswith("mode=") for word in options):
+        options.append(f"mode={hidden:o}")
     target = _target(root, item, source if bind else None)
     try:
         _check_proc(target, top, item, source if bind else None)
-        if item.type == "tmpfs" and not bind and not any(word.startswith("mode=") for word in options):
-            options.append(f"mode={stat.S_IMODE(os.fstat(target).st_mode):o}")
         if tree is not None:
             mount.place(tree, paths.name_of(target), options)
             os.close(tree)
-        elif item.type == "tmpfs" and "tmpcopyup" in item.options:
+        elif hidden is not None and "tmpcopyup" in item.options:
             _mount_filled(root, item, target, options)
         else:
             mount.mount(item.type, source, paths.name_of(target), options)
     finally:
         os.close(target)
+
+
+def _mode_of(root: int, path: str) -> int | None:
+    """Return the permissions of what is at a path, None where nothing is."""
+    try:
+        fd = paths.open_in(root, path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        return stat.S_IMODE(os.fstat(fd).st_mode)
+    finally:
+        os.close(fd)
 
 
 def _mount_filled(root: int, item: Mount, target: int, options: list[str]) -> None:
