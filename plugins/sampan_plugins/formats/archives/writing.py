@@ -74,14 +74,13 @@ class _Writing:
     def _entries(self, image: Saved) -> Iterator[Descriptor]:
         """Yield an image's descriptors, one for each of its names.
 
-        OCI's name is the tag in Docker's archives, as Docker writes it; where it is the only one by which a tool finds
-        the image it is the whole.
+        As Docker does, OCI's name is the tag in its archives, besides containerd's. Elsewhere it is whole, and alone:
+        tools that change images pass annotations on that they do not know.
         """
         for name in image.names:
-            annotations = {
-                layout.IMAGE_NAME: str(name),
-                layout.REF_NAME: name.version if self._docker else str(name),
-            }
+            annotations = {layout.REF_NAME: str(name)}
+            if self._docker:
+                annotations = {layout.IMAGE_NAME: str(name), layout.REF_NAME: name.version}
             yield msgspec.structs.replace(image.manifest.descriptor, annotations=annotations)
         if not image.names:
             yield image.manifest.descriptor
