@@ -11,11 +11,13 @@ answer, is left out. `--registry` names an image there for the pull benchmark; w
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import shutil
 import statistics
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -108,6 +110,30 @@ def images(engine: Engine) -> Iterator[Callable[[], float]]:
 
 
 @contextmanager
+def images_of_many(engine: Engine) -> Iterator[Callable[[], float]]:
+    """images, 200 names."""
+    names = [f"sampan-bench-many:{number}" for number in range(200)]
+    for name in names:
+        engine("tag", IMAGE, name)
+    yield lambda: timed(lambda: engine("images"))
+    engine("rmi", *names)
+
+
+@contextmanager
+def remove_image(engine: Engine) -> Iterator[Callable[[], float]]:
+    """rmi, 30,000 files."""
+    with tempfile.TemporaryDirectory() as scratch:
+        archive = many_files(Path(scratch))
+
+        def once() -> float:
+            engine("import", str(archive), "sampan-bench-files:1")
+            os.sync()
+            return timed(lambda: engine("rmi", "sampan-bench-files:1"))
+
+        yield once
+
+
+@contextmanager
 def twenty(engine: Engine) -> Iterator[Callable[[], float]]:
     """20 x run -d at once."""
 
@@ -149,9 +175,9 @@ def pull(reference: str) -> Callable[[Engine], object]:
 
 BENCHMARKS = {
     "run-none": run_none, "run": run_bridge, "run-d": run_detached, "exec": exec_true,
-    "ps": ps, "images": images, "20-starts": twenty,
+    "ps": ps, "images": images, "images-200": images_of_many, "rmi": remove_image, "20-starts": twenty,
 }
-LONG = {"20-starts", "pull"}
+LONG = {"20-starts", "pull", "rmi"}
 
 
 def busybox(where: Path) -> Path:
@@ -163,6 +189,17 @@ def busybox(where: Path) -> Path:
         (tree / "bin" / name).symlink_to("busybox")
     archive = where / "busybox.tar"
     subprocess.run(["tar", "-C", tree, "-cf", archive, "."], check=True)
+    return archive
+
+
+def many_files(where: Path) -> Path:
+    """Make a root file system of 30,000 small files in 300 directories, as a tar."""
+    archive = where / "files.tar"
+    with tarfile.open(archive, "w") as tar:
+        for number in range(30_000):
+            entry = tarfile.TarInfo(f"{number % 300}/{number}")
+            entry.size = 4000
+            tar.addfile(entry, io.BytesIO(b"x" * entry.size))
     return archive
 
 

@@ -3,6 +3,8 @@
 import json
 import re
 
+from tests.services.images import push_image
+
 
 def test_tag_and_untag(sampan):
     sampan.run("tag", "bb:1", "other")
@@ -110,3 +112,48 @@ def test_prunes(sampan):
     assert lines[:3] == ["Deleted Images:", "untagged: bb:1", f"deleted: {identity}"]
     assert re.fullmatch(r"Total reclaimed space: \d\S*MB", lines[-1])
     assert lines[-2] == ""
+
+
+def test_completion(sampan):
+    sampan.run("create", "--net=none", "--name", "crab", "bb:1")
+
+    def completed(*words):
+        told = {"_SAMPAN_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
+        return sampan.run(env=told).split()
+
+    assert completed("sampan", "history", "b") == ["plain,bb:1"]
+    assert completed("sampan", "rm", "-f", "c") == ["plain,crab"]
+    assert completed("sampan", "inspect", '""') == ["plain,crab", "plain,bb:1"]
+    assert completed("sampan", "image", "pru") == ["plain,prune"]
+    assert completed("sampan", "images", "--tr") == ["plain,--tree"]
+    for shell in ("bash", "zsh", "fish"):
+        assert "_SAMPAN_COMPLETE" in sampan.run("completion", shell)
+    assert sampan.fails("completion", "ksh") == 'unknown shell "ksh": must be one of "bash", "fish", "zsh"'
+
+
+def test_removing_an_image_while_containers_of_it_are_made(sampan):
+    runs = [sampan.popen("run", "--rm", "--net=none", "bb:1", "echo", "ran") for _ in range(4)]
+    removal = sampan.popen("rmi", "-f", "bb:1")
+    gone = b"No such image: bb:1", b"Unable to find image 'bb:1' locally"
+    for run in runs:
+        out, err = run.communicate(timeout=60)
+        assert out == b"ran\n" if run.returncode == 0 else any(words in err for words in gone), err
+    removal.communicate(timeout=60)
+    # A running container may have kept it, without its name.
+    for identity in sampan.run("images", "-q").split():
+        sampan.run("rmi", "-f", identity)
+    assert sampan.run("system", "df", "--format", "{{.Type}} {{.Size}}").splitlines()[0] == "Images 0B"
+
+
+def test_pruning_while_pulling(empty, registry, small_image):
+    reference = push_image(small_image, registry, "listings/pruned:1")
+    for _ in range(3):
+        pull = empty.popen("pull", "-q", reference)
+        while pull.poll() is None:
+            empty.run("image", "prune", "-af")
+        assert pull.communicate() == (f"{reference}\n".encode(), b"")
+        empty.run("pull", "-q", reference)
+        empty.run("create", "--net=none", "--name", "c1", reference)
+        empty.run("rm", "c1")
+        empty.run("image", "prune", "-af")
+    assert empty.run("system", "df", "--format", "{{.Type}} {{.Size}}").splitlines()[0] == "Images 0B"

@@ -11,6 +11,7 @@ import click
 from sampan.cli import layout
 from sampan.cli.context import Context
 from sampan.cli.flags import FlagError, Flags, check_arity, spelling
+from sampan.cli.names import complete_operands
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _WORDS = {"text": "string", "integer": "int", "float": "float", "boolean": "", "path": "string", "filename": "string"}
@@ -84,6 +85,7 @@ def command(name: str | None = None, *, failure: int = 1, interspersed: bool = T
     def decorate(function: Callable[..., Any]) -> Command:
         made = click.command(name, cls=Command, failure=failure, interspersed=interspersed, **more)(function)
         assert isinstance(made, Command)
+        complete_operands(made)
         return made
 
     return decorate
