@@ -3,8 +3,12 @@
 import hashlib
 import json
 import re
+import shutil
 import subprocess
 import tarfile
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 from tests.services.faults import fault_proxy
@@ -33,6 +37,66 @@ def test_export_that_fails_leaves_nothing(sampan, tmp_path):
 
 def test_import_of_what_is_not_there(empty):
     assert empty.fails("import", "/nosuch.tar") == "open /nosuch.tar: no such file or directory"
+
+
+@contextmanager
+def serving(answer):
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            answer(self)
+
+        def log_message(self, *arguments):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def test_import_from_the_web(sampan, rootfs_tar):
+    content = rootfs_tar.read_bytes()
+
+    def answer(request):
+        found = {"/moved": 302, "/whole.tar": 200, "/broken.tar": 200}.get(request.path, 404)
+        request.send_response(found)
+        if found == 302:
+            request.send_header("Location", "/whole.tar")
+        body = content if found == 200 else b"nothing here" if found == 404 else b""
+        request.send_header("Content-Length", len(body))
+        request.end_headers()
+        request.wfile.write(body[:100000] if request.path == "/broken.tar" else body)
+
+    with serving(answer) as url:
+        first, identity = sampan.run("import", f"{url}/moved", "web:1").splitlines()
+        assert first == f"Downloading from {url}/moved"
+        assert sampan.run("image", "inspect", "-f", "{{.Comment}}", identity) == f"Imported from {url}/moved"
+        assert sampan.run("run", "--rm", "--net=none", "web:1", "sh", "-c", "echo here") == "here"
+        complaint = f"failed to GET {url}/no with status 404 Not Found: nothing here"
+        assert sampan.fails("import", f"{url}/no", "x") == complaint
+        assert sampan.fails("import", f"{url}/broken.tar", "x").endswith("unexpected EOF")
+    assert sampan.fails("import", f"{url}/gone") == f'Get "{url}/gone": connection refused'
+    assert sampan.run("images", "-q", "x") == ""
+
+
+def test_import_of_a_directory(sampan, tmp_path):
+    (tmp_path / "bin").mkdir()
+    shutil.copy2("/usr/bin/busybox", tmp_path / "bin/busybox")
+    sampan.run("import", "-c", 'ENTRYPOINT ["/bin/busybox"]', tmp_path, "box")
+    assert sampan.run("run", "--rm", "--net=none", "box", "echo", "hello") == "hello"
+
+
+def test_export_in_a_format_by_name(sampan, tmp_path):
+    sampan.run("create", "--name", "c1", "bb:1")
+    sampan.run("export", "--format-driver", "rootfs-tar", "-o", tmp_path / "c1.tar", "c1")
+    assert tarfile.is_tarfile(tmp_path / "c1.tar")
+    assert 'no snapshot format named "nosuch"' in sampan.fails("export", "--format-driver", "nosuch", "-o", "x", "c1")
+    assert sampan.fails("export", "-o", tmp_path, "c1") == "failed to export container: cannot write to a directory"
 
 
 def test_images(sampan):

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.core.engine.containers import IMAGE, Bench, bench_at, eventually, leftovers, processes_with, python
+from tests.core.engine.workbench import content
 
 from sampan.engine.engine import Engine
 from sampan.model.container import Container, ContainerSpec, Status
@@ -34,6 +35,10 @@ elif verb == "stop":
     engine.stop(name, timeout=0)
 elif verb == "remove":
     engine.remove(name, force=True)
+elif verb == "commit":
+    engine.commit(name, "made:1")
+elif verb == "import":
+    engine.import_image("/usr/share/doc", "made:1")
 elif verb == "run":
     container = engine.create(
         ContainerSpec(image="bb:1", command=("usleep", "30000"), name=name, network="bridge", auto_remove=True))
@@ -138,6 +143,38 @@ def test_commands_killed_at_any_moment(bench: Bench, verb: str) -> None:
         command.wait()
         command.stdout.close()
         _check(bench, turn)
+
+
+@pytest.mark.parametrize("verb", ["commit", "import"])
+def test_images_in_the_making_killed_at_any_moment(bench: Bench, verb: str) -> None:
+    engine = bench.engine
+    settings = msgspec.json.encode(engine.settings).decode()
+    script = "for n in $(seq 300); do echo $n > /tmp/$n; done; touch /tmp/done; sleep 100"
+    victim = bench.start("sh", "-c", script, name="victim")
+    eventually(lambda: any(change.path == b"/tmp/done" for change in engine.diff(victim.id)))
+    before = _images(engine)
+    moments = random.Random(verb)
+    for turn in range(8):
+        command = python(_COMMAND, settings, verb, "victim", stdout=subprocess.PIPE)
+        assert command.stdout is not None
+        assert command.stdout.readline() == b"go\n"
+        time.sleep(moments.random() * 0.3)
+        command.kill()
+        command.wait()
+        command.stdout.close()
+        with Engine(engine.settings) as fresh:
+            assert fresh.container("victim").status is Status.RUNNING, turn
+            assert leftovers(fresh, bench.made) == [], turn
+            if len(fresh.images()) > 1:
+                fresh.remove_image("made:1")
+        assert _images(engine) == before, turn
+
+
+def _images(engine: Engine) -> object:
+    """Return all there is of images, on record and on disk."""
+    kinds = ("images", "tags", "image_blobs", "image_layers", "layers", "blobs", "snapshots")
+    found = content(engine)
+    return {kind: found[kind] for kind in kinds}
 
 
 def _prepare(engine: Engine, verb: str) -> None:

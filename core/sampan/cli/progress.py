@@ -84,7 +84,7 @@ class Progress:
 
 
 def _row(item: str, action: str, current: int, total: int, width: int) -> str:
-    text = f"{item}: {action}"
+    text = f"{item}: {action}" if item else action
     if total > 0:
         amount = f"{human_size(min(current, total)):>8}/{human_size(total)}"
         done = min(current, total) * _BAR // total

@@ -229,7 +229,7 @@ class Engine:
 
     def import_image(
         self,
-        source: BinaryIO,
+        source: BinaryIO | str,
         reference: str = "",
         *,
         message: str = "",
@@ -237,7 +237,7 @@ class Engine:
         platform: str = "",
         report: Report = silent,
     ) -> Image:
-        """Make an image of one layer from a snapshot of a root file system."""
+        """Make an image of one layer from a snapshot of a root file system, or a directory's path."""
         from sampan.engine import import_image
 
         return import_image.import_image(
@@ -263,11 +263,11 @@ class Engine:
 
         return load.load(self, source, form=format, platform=platform, report=report)
 
-    def export(self, container: str, out: BinaryIO, name: str = "") -> None:
-        """Write a container's root file system to ``out`` as a snapshot, in the format ``name`` or the settings'."""
+    def export(self, container: str, out: BinaryIO, *, format: str = "") -> None:  # noqa: A002  # the flag's name
+        """Write a container's root file system to ``out`` as a snapshot, in a ``format``, by name, or the settings'."""
         from sampan.engine import export
 
-        export.export(self, container, out, name)
+        export.export(self, container, out, format)
 
     def commit(
         self, container: str, reference: str = "", *,

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from sampan.contracts.format import RootfsFormat
 from sampan.engine import changes as instructions
 from sampan.engine import events, formats, new_image, platforms, undo
-from sampan.engine.intake import Intake
+from sampan.engine.intake import Intake, Taken
 from sampan.engine.new_image import NewImage
 from sampan.engine.progress import Report
 from sampan.engine.timestamps import written
-from sampan.errors import Corrupt
+from sampan.errors import Corrupt, InvalidInput
 from sampan.model.digest import Digest
 from sampan.model.image import Defaults, Image
 from sampan.model.platform import Platform
@@ -27,7 +27,7 @@ _CHUNK = 1 << 20
 
 def import_image(
     engine: Engine,
-    source: BinaryIO,
+    source: BinaryIO | str,
     text: str,
     *,
     message: str,
@@ -35,7 +35,7 @@ def import_image(
     platform: str,
     report: Report,
 ) -> Image:
-    """Make an image from what ``source`` holds, in whichever snapshot format recognizes it.
+    """Make an image from what ``source`` holds, in whichever snapshot format recognizes it; a path is a directory's.
 
     ``text`` names it, empty: it stays without a name. ``message`` is its comment, ``changes`` are Dockerfile
     instructions, ``platform`` empty means this machine's. Raises InvalidInput, Corrupt when the content makes no
@@ -44,12 +44,11 @@ def import_image(
     reference = new_image.name(text, "cannot import digest reference")
     defaults = instructions.apply(Defaults(), changes)
     wanted = platforms.wanted(platform)
-    head = source.read(_HEAD)
-    archive = _recognized(engine, head)
+    if wanted.os != "linux":
+        raise InvalidInput("operating system is not supported")
     with engine.store.journal.operation("import", lambda action: undo.undo(engine, action)) as operation:
         intake = Intake(engine, operation, engine.storage_name(), None, "Importing", report)
-        with archive.read(io.BufferedReader(_Whole(head, source), _CHUNK)) as layer:
-            taken = intake.take(layer)
+        taken = _take_tree(intake, source) if isinstance(source, str) else _take(engine, intake, source)
         created = time.time()
         config = _configuration(taken.diff_id, defaults, wanted, message or "Imported from -", written(created))
         made = NewImage(config, [taken.blob], [taken.chain], taken.size, created)
@@ -57,6 +56,19 @@ def import_image(
     events.image(engine, "import", image.id)
     engine.plugins.image_imported(str(reference or ""), image.id)
     return image
+
+
+def _take_tree(intake: Intake, path: str) -> Taken:
+    from sampan.layers import writer
+
+    return intake.make(lambda out: writer.write_tree(path, out))
+
+
+def _take(engine: Engine, intake: Intake, source: BinaryIO) -> Taken:
+    head = source.read(_HEAD)
+    archive = _recognized(engine, head)
+    with archive.read(io.BufferedReader(_Whole(head, source), _CHUNK)) as layer:
+        return intake.take(layer)
 
 
 def _recognized(engine: Engine, head: bytes) -> RootfsFormat:

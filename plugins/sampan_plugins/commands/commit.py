@@ -29,7 +29,10 @@ def commit(
     context: Context, container: str, reference: str, author: str, change: tuple[str, ...], message: str, pause: bool
 ) -> None:
     """Create a new image from a container's changes."""
-    image = context.engine.commit(
-        container, reference, author=author, message=message, changes=change, pause=pause
-    )
+    from sampan_plugins.commands._watching import watched
+
+    with watched(sys.stderr) as report:
+        image = context.engine.commit(
+            container, reference, author=author, message=message, changes=change, pause=pause, report=report
+        )
     sys.stdout.write(f"{image.id}\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import BinaryIO
 
@@ -23,47 +24,48 @@ def sampan_open_command(name: str) -> click.Command:
 @click.option("--change", "-c", metavar="list", multiple=True, help="Apply a Dockerfile instruction to the image")
 @click.option("--message", "-m", metavar="string", default="", help="Commit message of the image")
 @click.option("--platform", metavar="string", default="", help="Platform of the image")
-@click.argument("source", metavar="file|URL|-")
+@click.argument("source", metavar="file|directory|URL|-")
 @click.argument("reference", metavar="[REPOSITORY[:TAG]]", default="", required=False)
 @pass_context
 def import_image(
     context: Context, source: str, reference: str, change: tuple[str, ...], message: str, platform: str
 ) -> None:
     """Import the contents from a tarball to create a filesystem image."""
+
+    def take(content: BinaryIO | str) -> None:
+        _import(context, content, reference, change, message, platform)
+
     if source == "-":
         with open(0, "rb", closefd=False) as stream:
-            _import(context, stream, reference, change, message, platform)
-        return
-    if source.startswith(("http://", "https://")):
-        _from_web(context, source, reference, change, message, platform)
-        return
+            take(stream)
+    elif source.startswith(("http://", "https://")):
+        from sampan_plugins.commands import _web
+
+        message = message or f"Imported from {source}"
+        with _web.opened(source) as download:
+            sys.stdout.write(f"Downloading from {source}\n")
+            take(download)
+    elif os.path.isdir(source):
+        take(source)
+    else:
+        with _opened(source) as file:
+            take(file)
+
+
+def _opened(path: str) -> BinaryIO:
     try:
-        stream = open(source, "rb")  # noqa: SIM115  # closed just below
+        return open(path, "rb")
     except OSError as error:
-        raise InvalidInput(f"open {source}: {(error.strerror or '').lower()}") from error
-    with stream:
-        _import(context, stream, reference, change, message, platform)
-
-
-def _from_web(
-    context: Context, url: str, reference: str, change: tuple[str, ...], message: str, platform: str
-) -> None:
-    from urllib.error import URLError
-    from urllib.request import urlopen
-
-    try:
-        with urlopen(url) as stream:
-            _import(context, stream, reference, change, message or f"Imported from {url}", platform)
-    except (URLError, ValueError) as error:
-        from sampan.errors import Unavailable
-
-        raise Unavailable(f"error downloading {url}: {getattr(error, 'reason', error)}") from error
+        raise InvalidInput(f"open {path}: {(error.strerror or '').lower()}") from error
 
 
 def _import(
-    context: Context, stream: BinaryIO, reference: str, change: tuple[str, ...], message: str, platform: str
+    context: Context, source: BinaryIO | str, reference: str, change: tuple[str, ...], message: str, platform: str
 ) -> None:
-    image = context.engine.import_image(
-        stream, reference, changes=change, message=message or "Imported from -", platform=platform
-    )
+    from sampan_plugins.commands._watching import watched
+
+    with watched(sys.stderr) as report:
+        image = context.engine.import_image(
+            source, reference, changes=change, message=message or "Imported from -", platform=platform, report=report
+        )
     sys.stdout.write(f"{image.id}\n")

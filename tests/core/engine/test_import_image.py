@@ -11,6 +11,7 @@ import pytest
 from tests.core.engine.workbench import DRIVERS, archive, content, engine_at, sha256, tree
 
 from sampan.errors import Corrupt, InvalidInput
+from sampan.model.container import ContainerSpec
 
 FILES = {"bin/sh": b"#!", "etc/name": b"x" * 5000}
 
@@ -40,6 +41,47 @@ def test_import(tmp_path, driver, compress) -> None:  # type: ignore[no-untyped-
         assert found["journal"] == found["leases"] == found["temporary"] == found["locks"] == []
 
 
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_directory(tmp_path, driver) -> None:  # type: ignore[no-untyped-def]
+    top = tmp_path / "tree"
+    (top / "etc").mkdir(parents=True)
+    (top / "etc/name").write_bytes(b"x" * 5000)
+    (top / "etc/name").chmod(0o4711)
+    (top / "link").symlink_to("etc/name")
+    with engine_at(tmp_path, driver) as engine:
+        image = engine.import_image(str(top), "made/here")
+        assert tree(engine, "made/here") == {"etc/name": b"x" * 5000}
+        assert image.size == 5000
+        out = io.BytesIO()
+        engine.create(ContainerSpec(image="made/here", command=("x",), network="none", name="one"))
+        engine.export("one", out)
+        out.seek(0)
+        with tarfile.open(fileobj=out) as tar:
+            assert (tar.getmember("etc/name").mode, tar.getmember("link").linkname) == (0o4711, "etc/name")
+
+
+def test_the_layer_is_kept_compressed_and_the_same_each_time(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    with engine_at(tmp_path) as engine:
+        images = [engine.import_image(io.BytesIO(plain())) for _ in range(2)]
+        manifests = [msgspec.json.decode(engine.store.blobs.read(image.manifest)) for image in images]
+        (first,), (second,) = (manifest["layers"] for manifest in manifests)
+        assert first == second and first["mediaType"] == "application/vnd.oci.image.layer.v1.tar+gzip"
+        assert gzip.decompress(engine.store.blobs.read(first["digest"])) == plain()
+
+
+def test_a_snapshot_has_no_history_and_no_metadata(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    with engine_at(tmp_path) as engine:
+        engine.import_image(io.BytesIO(plain()), "first", changes=("CMD x", "ENV A=1", "LABEL l=1"))
+        engine.create(ContainerSpec(image="first", network="none", name="one"))
+        out = io.BytesIO()
+        engine.export("one", out)
+        out.seek(0)
+        engine.import_image(out, "second")
+        document = engine.inspect_image("second")
+        assert [document["Config"][key] for key in ("Cmd", "Env", "Labels")] == [None] * 3
+        assert document["Parent"] == "" and len(document["RootFS"]["Layers"]) == 1
+
+
 def test_without_a_name_and_twice(tmp_path) -> None:  # type: ignore[no-untyped-def]
     with engine_at(tmp_path) as engine:
         first = engine.import_image(io.BytesIO(plain()), message="by hand", platform="linux/arm64")
@@ -65,7 +107,8 @@ def test_what_makes_no_sense_leaves_nothing(tmp_path, driver, bad) -> None:  # t
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"reference": "UPPER"}, {"reference": "a@" + sha256(b"x")}, {"changes": ("RUN x",)}, {"platform": "a/b/c/d"}],
+    [{"reference": "UPPER"}, {"reference": "a@" + sha256(b"x")}, {"changes": ("RUN x",)}, {"platform": "a/b/c/d"},
+     {"platform": "plan9/amd64"}],
 )
 def test_a_wrong_request_reads_nothing(tmp_path, arguments) -> None:  # type: ignore[no-untyped-def]
     source = io.BytesIO(plain())
