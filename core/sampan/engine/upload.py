@@ -71,11 +71,17 @@ class Uploads:
         blob, registry = task.blob, self._registry
         if blob.urls:
             return "Skipped foreign layer"  # whoever pulls gets it from there: it is not ours to distribute
-        if registry.has_blob(blob.digest):
+        holders, own = self._store.images.holders(blob.digest, self._reference.domain), self._reference.path
+        sources = [path for path in holders if path != own][:_SOURCES]
+        # Where another repository is known to have it and this one is not, asking this one first would be in vain.
+        likely = own in holders or not sources
+        if likely and registry.has_blob(blob.digest):
             return "Layer already exists"
-        for source in self._store.images.holders(blob.digest, self._reference)[:_SOURCES]:
+        for source in sources:
             if registry.mount_blob(blob.digest, source):
                 return f"Mounted from {source}"
+        if not likely and registry.has_blob(blob.digest):
+            return "Layer already exists"
         with self._store.blobs.open(blob.digest) as file:
             registry.put_blob(blob, _Watched(file, task, self._events, self._stopped))
         return "Pushed"

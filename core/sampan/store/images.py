@@ -176,15 +176,12 @@ class Images:
         rows = self._database.all("SELECT tag FROM tags WHERE repository = ? ORDER BY tag", repository)
         return [str(tag) for (tag,) in rows]
 
-    def holders(self, blob: Digest, reference: Reference) -> list[str]:
-        """Return the paths, without its own, at the reference's registry that are known to have had a blob.
-
-        Those that have an image with it by digest, that is, which was pulled from there or pushed there.
-        """
+    def holders(self, blob: Digest, domain: str) -> list[str]:
+        """Return the paths at a registry that had a blob when an image with it was pulled from or pushed to them."""
         rows = self._database.all(
-            "SELECT DISTINCT repository FROM digests JOIN image_blobs USING (image) WHERE image_blobs.digest = ? "
-            "AND repository GLOB ? AND repository != ? ORDER BY repository",
-            blob, f"{reference.domain}/*", reference.repository,
+            "SELECT DISTINCT repository FROM digests JOIN image_blobs USING (image) "
+            "WHERE image_blobs.digest = ? AND repository GLOB ? ORDER BY repository",
+            blob, f"{domain}/*",
         )
         return [str(repository).partition("/")[2] for (repository,) in rows]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
@@ -35,6 +36,7 @@ class Client:
         self._transport = transport
         self._options = options
         self._base: Base | None = None  # the way that worked
+        self._finding = threading.Lock()
         self.dead = False  # never reached: a mirror like that is not asked again
         self.authorizer = Authorizer(
             endpoint.host,
@@ -97,9 +99,18 @@ class Client:
         return self._reach(method, path, _with(headers, answer), body)
 
     def _reach(self, method: str, path: str, headers: dict[str, str], body: bytes | Body | None) -> Response:
-        """Send by the way that worked, or by the first that does."""
+        """Send by the way that worked, or by the first that does, which is found out once for all threads."""
+        if self._base is None:
+            with self._finding:
+                if self._base is None:
+                    return self._try(self.endpoint.bases, method, path, headers, body)
+        return self._try((self._base,), method, path, headers, body)
+
+    def _try(
+        self, bases: Iterable[Base], method: str, path: str, headers: dict[str, str], body: bytes | Body | None
+    ) -> Response:
         failure: SampanError | None = None
-        for base in (self._base,) if self._base else self.endpoint.bases:
+        for base in bases:
             url = path if "://" in path else base.url + path
             try:
                 response = self._transport.send(method, url, headers, verify=base.verify, body=body)
