@@ -425,6 +425,25 @@ class Engine:
 
         return usage.usage(self, container)
 
+    def copy_out(self, container: str, path: str, target: str | BinaryIO, *, follow: bool = False) -> int:
+        """Copy a file or a directory of a container to a path of the caller's, whose it then is, or as a tar archive.
+
+        A directory that ends in ``/.`` means what is in it. With ``follow`` a symbolic link means what it leads to.
+        Returns the bytes copied. Raises NotFound, InvalidInput and Conflict in Docker's words.
+        """
+        from sampan.engine import cp
+
+        return cp.copy_out(self, container, path, target, follow=follow)
+
+    def copy_in(self, container: str, path: str, source: str | BinaryIO, *, follow: bool = False) -> int:
+        """Copy a path of the caller's, or what is in a tar archive, to a container, owners included.
+
+        Raises Denied, as Docker words it, where the container may not write, besides what ``copy_out`` raises.
+        """
+        from sampan.engine import cp
+
+        return cp.copy_in(self, container, path, source, follow=follow)
+
     def due_after_boot(self) -> list[Container]:
         """Return the containers that do not run and, by their restart policies, should once the machine is up."""
         from sampan.engine import policy

@@ -40,12 +40,17 @@ def extract(layer: BinaryIO, root: str, policy: Whiteouts) -> int:
     """
     fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        return _Extraction(fd, policy, Reader(layer)).run()
+        return Extraction(fd, policy, Reader(layer)).run()
     finally:
         os.close(fd)
 
 
-class _Extraction:
+class Extraction:
+    """One archive on its way into the tree whose root is open at ``root``."""
+
+    _literal = False
+    """Whether the names of whiteouts are names like any other."""
+
     def __init__(self, root: int, policy: Whiteouts, archive: Reader) -> None:
         self._root = root
         self._tree = Directories(root)
@@ -56,11 +61,13 @@ class _Extraction:
         self._times: dict[bytes, int] = {}
 
     def run(self) -> int:
+        """Extract it all; return the bytes of file content."""
         total = 0
         seen = self._policy.seen
         if seen is not None:
             seen.add(b"")
         regular, make = reader.REGULAR, self._make
+        marks, literal = whiteouts.PREFIX, self._literal
         name = b""
         try:
             for entry in self._archive:
@@ -73,7 +80,7 @@ class _Extraction:
                 parent, _, base = path.rpartition(b"/")
                 if seen is not None and parent not in seen:
                     self._imply(parent, seen)
-                if base[:4] == whiteouts.PREFIX or path[:8] == whiteouts.META_PREFIX:
+                if (base[:4] == marks or path[:8] == whiteouts.META_PREFIX) and not literal:
                     self._whiteout(path, parent, base)
                     continue
                 if seen is not None:

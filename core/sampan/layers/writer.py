@@ -49,6 +49,16 @@ def write_tree(root: str, out: BinaryIO) -> None:
         os.close(fd)
 
 
+def write_one(directory: int, name: str, shown: str, out: BinaryIO) -> None:
+    """Write ``name`` of an open directory as ``shown``, and with it all below it if it is a directory itself.
+
+    Raises OSError, Unsupported.
+    """
+    writer = _Writer(out)
+    writer.whole(directory, os.fsencode(name), os.fsencode(shown))
+    writer.finish()
+
+
 def write_changes(root: str, changes: Iterable[Change], out: BinaryIO) -> None:
     """Write the changes of the tree at ``root`` relative to its parent as a layer, deletions as whiteouts.
 
@@ -123,17 +133,21 @@ class _Writer:
             found = sorted((os.fsencode(entry.name), entry.stat(follow_symlinks=False)) for entry in entries)
         for name, status in found:
             try:
-                self._child(fd, name, prefix, status)
+                self._whole(fd, name, prefix + name, status)
             except OSError as error:
                 if error.errno not in _GONE:
                     raise
 
-    def _child(self, fd: int, name: bytes, prefix: bytes, status: os.stat_result) -> None:
-        self.member(fd, name, prefix + name, status)
+    def whole(self, fd: int, name: bytes, path: bytes) -> None:
+        """Write one file of any type, a directory with all below it."""
+        self._whole(fd, name, path, os.stat(name, dir_fd=fd, follow_symlinks=False))
+
+    def _whole(self, fd: int, name: bytes, path: bytes, status: os.stat_result) -> None:
+        self.member(fd, name, path, status)
         if stat.S_ISDIR(status.st_mode):
             inner = os.open(name, _DIRECTORY, dir_fd=fd)
             try:
-                self.directory(inner, prefix + name + b"/")
+                self.directory(inner, path + b"/")
             finally:
                 os.close(inner)
 
