@@ -33,6 +33,12 @@ CONTAINER: dict[str, Any] = {"Name": "/gtchk2",
  "NetworkSettings": {"Networks": {"none": {"NetworkID": "", "IPAddress": ""}}}}
 
 RENDERED = [
+    ('{{printf "%g %g %g %g %v" 1e20 1e21 123456789.0 0.00001 1e20}}', "1e+20 1e+21 1.23456789e+08 1e-05 1e+20"),
+    ('{{printf "%[2]d|%[1]*d|%[3]v" 5 42 "x"}}', "42|   42|x"),
+    ('{{printf "%[5]d" 1}} {{printf "%[x]d" 1}}', "%!d(BADINDEX) %!d(BADINDEX)"),
+    ('{{printf "%[2]s %s" "a" "b" "c"}} {{printf "%[1]s %[1]q" "a"}}', 'b c a "a"'),
+    ('{{printf "%*d|" -5 42}}{{printf "%*d" "x" 1}}', "42   |%!(BADWIDTH)1"),
+    ("{{.Name | }}{{if .Name | }}x{{end}}", "/gtchk2x"),
     ("{{.Name}}", "/gtchk2"),
     ("{{.Config.Labels}}", "map[a.b:<x>&y]"),
     ("{{.Config.Cmd}}", "[true]"),
@@ -152,6 +158,7 @@ REFUSED = [
     ("{{nil}}", ':1:2: executing "" at <nil>: nil is not a command'),
     ("{{json .Foo}}", ':1:7: executing "" at <.Foo>: map has no entry for key "Foo"'),
     ("{{}}", ":1: missing value for command"),
+    ("{{.Name || upper}}", ':1: unexpected "|" in command'),
     ("{{if}}x{{end}}", ":1: missing value for if"),
     ("{{if .X}}", ":1: unexpected EOF"),
     ("{{end}}", ":1: unexpected {{end}}"),

@@ -128,7 +128,12 @@ class Parser:
         while True:
             self._spaces()
             token = self._peek()
-            if self._ends(token, end) or token.text == "|":
+            if commands and self._ends(token, end):
+                self._take()  # Go lets a pipe end in nothing
+                break
+            if token.text == "|":
+                raise TemplateError(f'unexpected "|" in {context}', token.position)
+            if self._ends(token, end):
                 raise TemplateError(f"missing value for {context}", token.position)
             command = self._command(end)
             first = command.words[0]

@@ -8,7 +8,8 @@ from typing import Any
 
 from sampan.cli.gotemplate.values import MISSING, Record, is_struct, type_name
 
-_VERB = re.compile(r"%([-+# 0]*)(\*|\d+)?(?:\.(\*|\d*))?(.)?", re.DOTALL)
+_INDEX = r"(?:\[([^\]]*)\])?"
+_VERB = re.compile(rf"%([-+# 0]*){_INDEX}(\*|\d+)?(?:\.{_INDEX}(\*|\d*))?{_INDEX}(.)?", re.DOTALL)
 
 
 def show(value: Any) -> str:
@@ -69,27 +70,68 @@ def sprint(values: list[Any]) -> str:
 
 def sprintf(form: str, values: list[Any]) -> str:
     """Print as Go's Printf: what does not fit is shown in the text, never an error."""
-    rest = list(values)
-
-    def replace(match: re.Match[str]) -> str:
-        flags, width, precision, verb = match.groups()
-        if verb == "%":
-            return "%"
-        if width == "*":
-            width = str(rest.pop(0)) if rest else "0"
-        if precision == "*":
-            precision = str(rest.pop(0)) if rest else "0"
-        if verb is None:
-            return "%!(NOVERB)"
-        if not rest:
-            return f"%!{verb}(MISSING)"
-        exact = None if precision is None else int(precision or 0)
-        return _verb(verb, flags, int(width or 0), exact, rest.pop(0))
-
-    out = _VERB.sub(replace, form)
+    arguments = _Arguments(values)
+    out = _VERB.sub(arguments.formatted, form)
+    rest = arguments.left()
     if rest:
         out += "%!(EXTRA " + ", ".join(f"{type_name(value)}={text(value)}" for value in rest) + ")"
     return out
+
+
+class _Arguments:
+    """What a Printf is given, and which of it comes next: ``[N]`` in a verb goes to the Nth."""
+
+    def __init__(self, values: list[Any]) -> None:
+        self._values = values
+        self._next = 0
+        self._reordered = False
+
+    def left(self) -> list[Any]:
+        """Return what no verb took, unless they chose for themselves."""
+        return [] if self._reordered else self._values[self._next :]
+
+    def formatted(self, match: re.Match[str]) -> str:
+        """Return what stands for one verb."""
+        flags, first, width, second, precision, third, verb = match.groups()
+        good, complaint = self._seek(first), ""
+        if width == "*":
+            wide = self._number()
+            complaint = "" if wide is not None else "%!(BADWIDTH)"
+            width, flags = str(abs(wide or 0)), flags + "-" * ((wide or 0) < 0)
+        good = self._seek(second) and good
+        if precision == "*":
+            exact = self._number()
+            complaint += "" if exact is not None else "%!(BADPREC)"
+            precision = None if exact is None or exact < 0 else str(exact)
+        good = self._seek(third) and good
+        if verb == "%":
+            return "%"
+        if verb is None:
+            return "%!(NOVERB)"
+        if not good:
+            return f"{complaint}%!{verb}(BADINDEX)"
+        if self._next >= len(self._values):
+            return f"{complaint}%!{verb}(MISSING)"
+        return complaint + _verb(
+            verb, flags, int(width or 0), None if precision is None else int(precision or 0), self._take()
+        )
+
+    def _seek(self, index: str | None) -> bool:
+        if index is None:
+            return True
+        self._reordered = True
+        if not index.isdecimal() or not 0 < int(index) <= len(self._values):
+            return False
+        self._next = int(index) - 1
+        return True
+
+    def _take(self) -> Any:
+        self._next += 1
+        return self._values[self._next - 1]
+
+    def _number(self) -> int | None:
+        value = self._take() if self._next < len(self._values) else None
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _verb(verb: str, flags: str, width: int, precision: int | None, value: Any) -> str:
@@ -119,7 +161,7 @@ def _body(verb: str, flags: str, precision: int | None, value: Any) -> str | Non
         return _string(verb, flags, value[:precision])
     if isinstance(value, float) and verb in "eEfFgG":
         if verb in "gG" and precision is None:
-            return _sign(number(value, 21), flags, value)
+            return _sign(number(value, 6), flags, value)
         return _sign(f"{value:.{6 if precision is None else precision}{verb}}", flags, value)
     if isinstance(value, int) and not isinstance(value, bool):
         return _integer(verb, flags, value)
