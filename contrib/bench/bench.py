@@ -24,35 +24,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import archives
+from engines import Engine, timed
+
 IMAGE = "sampan-bench:busybox"
-
-
-class Engine:
-    """One command line to compare: its name and how it is called."""
-
-    def __init__(self, name: str, *command: str) -> None:
-        self.name = name
-        self.command = command
-
-    def __call__(self, *arguments: str, check: bool = True) -> str:
-        """Run a subcommand; return its output."""
-        done = subprocess.run([*self.command, *arguments], check=False, capture_output=True, text=True)
-        if check and done.returncode:
-            sys.exit(f"{self.name} {' '.join(arguments)}: exit code {done.returncode}: {done.stderr.strip()}")
-        return done.stdout.strip()
-
-    def answers(self) -> bool:
-        """Tell whether it is here and works."""
-        return shutil.which(self.command[0]) is not None and not subprocess.run(
-            [*self.command, "ps"], check=False, capture_output=True
-        ).returncode
-
-
-def timed(work: Callable[[], object]) -> float:
-    """Return the seconds that ``work`` takes."""
-    begun = time.perf_counter()
-    work()
-    return time.perf_counter() - begun
 
 
 # Each benchmark yields once it is set up: a function that does the measured thing and returns its seconds.
@@ -176,8 +151,9 @@ def pull(reference: str) -> Callable[[Engine], object]:
 BENCHMARKS = {
     "run-none": run_none, "run": run_bridge, "run-d": run_detached, "exec": exec_true,
     "ps": ps, "images": images, "images-200": images_of_many, "rmi": remove_image, "20-starts": twenty,
+    **archives.BENCHMARKS,
 }
-LONG = {"20-starts", "pull", "rmi"}
+LONG = {"20-starts", "pull", "rmi", *archives.BENCHMARKS}
 
 
 def busybox(where: Path) -> Path:

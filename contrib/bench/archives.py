@@ -1,0 +1,80 @@
+"""Save and load an image of this machine's own files: some 300 MB in tens of thousands of files."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from engines import Engine, timed
+
+IMAGE = "sampan-bench:files"
+_TREES = ("usr/include", "usr/share/doc", "usr/share/perl", "usr/lib/python3")
+
+
+@contextmanager
+def _image(engine: Engine) -> Iterator[Path]:
+    """Give the engine the image; a directory to work in."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as scratch:
+        tree = Path(scratch, "tree.tar")
+        trees = [name for name in _TREES if Path("/", name).is_dir()]
+        subprocess.run(["tar", "-C", "/", "-cf", tree, *trees], check=True)
+        engine("import", str(tree), IMAGE)
+        tree.unlink()
+        try:
+            yield Path(scratch)
+        finally:
+            engine("rmi", "-f", IMAGE, check=False)
+
+
+@contextmanager
+def save_file(engine: Engine) -> Iterator[Callable[[], float]]:
+    """save -o FILE."""
+    with _image(engine) as scratch:
+        archive = scratch / "saved.tar"
+
+        def once() -> float:
+            archive.unlink(missing_ok=True)
+            os.sync()
+            return timed(lambda: engine("save", "-o", str(archive), IMAGE))
+
+        yield once
+
+
+@contextmanager
+def save_stdout(engine: Engine) -> Iterator[Callable[[], float]]:
+    """save > FILE."""
+    with _image(engine) as scratch:
+        archive = scratch / "saved.tar"
+
+        def save() -> None:
+            with archive.open("wb") as out:
+                subprocess.run([*engine.command, "save", IMAGE], check=True, stdout=out)
+
+        def once() -> float:
+            archive.unlink(missing_ok=True)
+            os.sync()
+            return timed(save)
+
+        yield once
+
+
+@contextmanager
+def load(engine: Engine) -> Iterator[Callable[[], float]]:
+    """load -i FILE."""
+    with _image(engine) as scratch:
+        archive = scratch / "saved.tar"
+        engine("save", "-o", str(archive), IMAGE)
+
+        def once() -> float:
+            engine("rmi", "-f", IMAGE)
+            os.sync()
+            return timed(lambda: engine("load", "-i", str(archive)))
+
+        yield once
+
+
+BENCHMARKS = {"save": save_file, "save-stdout": save_stdout, "load": load}
