@@ -39,6 +39,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     network: str = "bridge"
     runtime: str = "native"
     log_driver: str = "json-file"
+    volume_driver: str = "local"
     registry: str = "distribution"
     rootfs_format: str = "rootfs-tar"
     image_format: str = "docker-archive"

@@ -12,9 +12,9 @@ TOP = Path(__file__).parents[2]
 GROUPS = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]["entry-points"]
 BACKENDS = {name for group, points in GROUPS.items() if group != "sampan.commands" for name in points}
 # Words that mean something else as well, and where: the user's for a mode of a namespace (--uts host, --ipc none),
-# mount(8)'s for no source, and a hook's argument.
+# mount(8)'s for no source, Docker's for what is of this machine alone (a scope), and a hook's argument.
 EXCUSED = {
-    "sampan/engine/": {"host", "none"},
+    "sampan/engine/": {"host", "none", "local"},
     "sampan/kernel/": {"none"},
     "sampan/testing/": {"none"},
     "sampan/plugin/manager.py": {"host"},
@@ -47,7 +47,7 @@ def test_defaults_are_bundled_plugins():
     settings = sampan.Settings()
     chosen = {
         "storage": settings.storage, "network": [settings.network], "runtimes": [settings.runtime],
-        "logs": [settings.log_driver], "registries": [settings.registry],
+        "logs": [settings.log_driver], "volumes": [settings.volume_driver], "registries": [settings.registry],
         "formats": [settings.rootfs_format, settings.image_format],
     }
     for slot, names in chosen.items():

@@ -17,6 +17,7 @@ from sampan.contracts.plugin import PluginInfo
 from sampan.contracts.registry import Registry
 from sampan.contracts.runtime import Runtime
 from sampan.contracts.storage import StorageDriver
+from sampan.contracts.volume import VolumeDriver
 from sampan.hookspecs import events, providers
 from sampan.plugin.slots import SLOTS
 
@@ -99,6 +100,7 @@ def example_of(hook, number=0):
         ("sampan_open_format", {"name": "x", "options": {}}, Format),
         ("sampan_open_runtime", {"name": "x", "run_root": "ROOT", "options": {}}, Runtime),
         ("sampan_open_logs", {"name": "x", "options": {}}, LogDriver),
+        ("sampan_open_volumes", {"name": "x", "root": "ROOT", "options": {}}, VolumeDriver),
     ],
 )
 def test_every_provider_example_opens_what_the_contract_says(hook, arguments, contract, tmp_path):

@@ -15,6 +15,8 @@ from sampan.kernel import paths, users
 from sampan.model import runtime_spec as oci
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sampan.engine.engine import Engine
     from sampan.engine.exec_ import ExecRequest
     from sampan.model.container import Container, ContainerSpec, Limits
@@ -26,7 +28,9 @@ _FILE = "config.json"
 class Draft:
     """A spec on the way to being written: all but what depends on the network is decided first."""
 
-    def __init__(self, engine: Engine, container: Container, where: str, sandbox: str | None) -> None:
+    def __init__(
+        self, engine: Engine, container: Container, where: str, sandbox: str | None, places: Mapping[str, str]
+    ) -> None:
         self._engine = engine
         self._container = container
         self._where = where
@@ -40,7 +44,7 @@ class Draft:
             root=oci.Root(path="rootfs", readonly=spec.read_only),
             hostname="" if spec.uts_mode == "host" else self._hostname(),
             domainname=spec.domainname,
-            mounts=bundle_mounts.mounts(container, self._files, self._filename),
+            mounts=bundle_mounts.mounts(container, places, self._filename),
             linux=_linux(container, sandbox, options, capabilities),
             annotations=dict(spec.annotations),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from sampan.engine import confinement
@@ -18,10 +18,13 @@ _TMPFS = ("rw", "noexec", "nosuid", "nodev")
 _PROPAGATIONS = frozenset(("shared", "slave", "private", "rshared", "rslave", "rprivate"))
 
 
-def mounts(container: Container, files: str, filename: Callable[[str], str]) -> list[oci.Mount]:
-    """Return the mounts: the system's, the engine's own files, and the user's, parents before what is in them."""
+def mounts(container: Container, places: Mapping[str, str], filename: Callable[[str], str]) -> list[oci.Mount]:
+    """Return the mounts: the system's, the engine's own files, and the user's, parents before what is in them.
+
+    ``places`` has where each volume is, by its target.
+    """
     spec = container.spec
-    chosen = {_clean(volume.target): _volume(volume) for volume in spec.volumes}
+    chosen = {_clean(volume.target): _volume(volume, places.get(volume.target, "")) for volume in spec.volumes}
     # Who brings a /dev of their own brings all of it.
     system = [
         mount for mount in confinement.mounts(privileged=spec.privileged, shm_size=spec.shm_size)
@@ -50,11 +53,6 @@ def check(volumes: tuple[Volume, ...]) -> None:
         if target in targets:
             raise InvalidInput(f"Duplicate mount point: {volume.target}")
         targets.add(target)
-        if volume.kind == "volume":
-            raise InvalidInput(
-                f'volume "{volume.source}" for {volume.target}: named and anonymous volumes are not supported yet',
-                f"bind a directory: -v /some/where:{volume.target}",
-            )
         if volume.kind == "bind":
             _check_source(volume)
 
@@ -71,7 +69,7 @@ def _check_source(volume: Volume) -> None:
     os.makedirs(volume.source, exist_ok=True)
 
 
-def _volume(volume: Volume) -> oci.Mount:
+def _volume(volume: Volume, place: str) -> oci.Mount:
     target = _clean(volume.target)
     if volume.kind == "tmpfs":
         options = [*_TMPFS, *volume.options]
@@ -79,7 +77,7 @@ def _volume(volume: Volume) -> oci.Mount:
     propagation = [option for option in volume.options if option in _PROPAGATIONS] or ["rprivate"]
     access = ["ro"] if volume.read_only else []
     return oci.Mount(
-        destination=target, type="bind", source=volume.source, options=["rbind", *access, *propagation]
+        destination=target, type="bind", source=place or volume.source, options=["rbind", *access, *propagation]
     )
 
 

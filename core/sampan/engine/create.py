@@ -14,6 +14,8 @@ from sampan.model.image import Image
 
 if TYPE_CHECKING:
     from sampan.engine.engine import Engine
+    from sampan.model.volume import VolumeRecord
+    from sampan.store.journal import Operation
 
 
 def create(engine: Engine, spec: ContainerSpec) -> Container:
@@ -21,6 +23,7 @@ def create(engine: Engine, spec: ContainerSpec) -> Container:
     image = engine.image(spec.image)
     container = _describe(engine, spec, image)
     with engine.store.journal.operation("create", lambda action: undo.undo(engine, action)) as operation:
+        wanted = _volumes(engine, operation, container)  # their notes come first, so as to be carried out last
         held = engine.store.layers.held(container.storage_driver, image.id)
         with engine.store.database.transaction() as cursor:
             operation.plan("container", container.id, cursor=cursor)
@@ -30,6 +33,13 @@ def create(engine: Engine, spec: ContainerSpec) -> Container:
         engine.store.containers.add(container)
         engine.storage(container.storage_driver).prepare(container.id, chain)
         os.makedirs(engine.layout.container(container.id), mode=0o700)
+        # The container is on record: from here on nobody removes what it uses.
+        if wanted:
+            from sampan.engine import volume_use, volumes
+
+            for volume in wanted:
+                volumes.ensure(engine, volume)
+            volume_use.fill(engine, container)
         with engine.store.database.transaction() as cursor:
             container = engine.store.containers.change(cursor, container.id, status=Status.CREATED)
             operation.finish(cursor)
@@ -38,13 +48,26 @@ def create(engine: Engine, spec: ContainerSpec) -> Container:
     return container
 
 
+def _volumes(engine: Engine, operation: Operation, container: Container) -> list[VolumeRecord]:
+    if not any(volume.kind == "volume" for volume in container.spec.volumes):
+        return []
+    from sampan.engine import volume_use
+
+    return volume_use.wanted(engine, operation, container)
+
+
 def _describe(engine: Engine, spec: ContainerSpec, image: Image) -> Container:
     config = engine.store.configuration(image)
     if spec.platform:
         from sampan.engine import platforms
 
         platforms.check(config, platforms.wanted(spec.platform), asked=True, name=spec.image)
+    bundle_mounts.check(spec.volumes)
     merged = process.merge(spec, config.defaults)
+    if spec.volumes or spec.volumes_from or config.defaults.volumes:
+        from sampan.engine import volume_use
+
+        merged = volume_use.settle(engine, merged, config.defaults)
     line = process.arguments(merged)
     if spec.init:
         bundle_mounts.find_init()
@@ -53,7 +76,6 @@ def _describe(engine: Engine, spec: ContainerSpec, image: Image) -> Container:
         from sampan.engine import stop
 
         stop.parse_signal(spec.stop_signal)
-    bundle_mounts.check(spec.volumes)
     policy.check(spec.restart)
     if merged.health:
         from sampan.engine import health

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sampan.contracts.registry import Account, Registry
     from sampan.contracts.runtime import Runtime, Stdio
     from sampan.contracts.storage import StorageDriver
+    from sampan.contracts.volume import VolumeDriver
     from sampan.engine.attach import Attachment
     from sampan.engine.check_finding import Finding
     from sampan.engine.exec_ import ExecRequest, Execution
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from sampan.model.disk_usage import ContainerSize, DiskUsage, ImageUsage
     from sampan.model.image import Image
     from sampan.model.usage import Usage
+    from sampan.model.volume import VolumeRecord
     from sampan.plugin.manager import Plugins
 
 
@@ -57,6 +59,7 @@ class Engine:
         self._storage: dict[str, StorageDriver] = {}
         self._networks: dict[str, NetworkDriver] = {}
         self._runtimes: dict[str, Runtime] = {}
+        self._volumes: dict[str, VolumeDriver] = {}
         self.loaded: set[str] = set()
         """The modules that monitors loaded beyond those of the process that started them."""
 
@@ -124,14 +127,20 @@ class Engine:
         host = self.settings.registries.get(repository.partition("/")[0], RegistryHost())
         return self.plugins.open_registry(self.settings.registry, repository, host)
 
+    def volumes(self, name: str) -> VolumeDriver:
+        """Return the named volume driver."""
+        if name not in self._volumes:
+            self._volumes[name] = self.plugins.open_volumes(name, self.layout.volumes(name))
+        return self._volumes[name]
+
     def disown(self) -> None:
         """Forget what a fork must not share (the database, open drivers); they are opened anew when next used."""
         self._store = None
-        self._storage, self._networks, self._runtimes = {}, {}, {}
+        self._storage, self._networks, self._runtimes, self._volumes = {}, {}, {}, {}
 
     def close(self) -> None:
         """Close drivers and store."""
-        for opened in (self._storage, self._networks, self._runtimes):
+        for opened in (self._storage, self._networks, self._runtimes, self._volumes):
             for driver in opened.values():
                 driver.close()
         if self._store is not None:
@@ -462,11 +471,14 @@ class Engine:
 
         return stop.wait(self, container)
 
-    def remove(self, container: str, *, force: bool = False) -> None:
-        """Remove a container that does not run, or with ``force`` one that is killed first."""
+    def remove(self, container: str, *, force: bool = False, volumes: bool = False) -> None:
+        """Remove a container that does not run, or with ``force`` one that is killed first.
+
+        With ``volumes``, and always for one that is removed at its end, the volumes that nobody named go too.
+        """
         from sampan.engine import remove
 
-        remove.remove(self, container, force=force)
+        remove.remove(self, container, force=force, volumes=volumes)
 
     def prune_containers(
         self, *, until: float | None = None, labels: Sequence[str] = (), without: Sequence[str] = ()
@@ -534,3 +546,40 @@ class Engine:
         from sampan.engine import check
 
         return check.check(self, repair=repair, quick=quick, unpacked=unpacked)
+
+    # -- volumes ----------------------------------------------------------------------------------
+
+    def create_volume(
+        self, name: str = "", *, driver: str = "", options: Mapping[str, str] | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> VolumeRecord:
+        """Return the volume of this name, made if there is none; without a name a new one."""
+        from sampan.engine import volumes
+
+        return volumes.create(self, name, driver=driver, options=options or {}, labels=labels or {})
+
+    def list_volumes(self, filters: Mapping[str, Sequence[str]] | None = None) -> list[VolumeRecord]:
+        """Return the volumes that pass every filter (see ``sampan.engine.volumes``), by name."""
+        from sampan.engine import volumes
+
+        return volumes.volumes(self, filters)
+
+    def remove_volume(self, name: str) -> None:
+        """Remove a volume that no container uses."""
+        from sampan.engine import volumes
+
+        volumes.remove(self, name)
+
+    def prune_volumes(
+        self, filters: Mapping[str, Sequence[str]] | None = None, *, everything: bool = False
+    ) -> tuple[list[str], int]:
+        """Remove the anonymous volumes, or all, that no container uses; return their names and the bytes freed."""
+        from sampan.engine import volumes
+
+        return volumes.prune(self, filters, everything=everything)
+
+    def inspect_volume(self, name: str) -> dict[str, Any]:
+        """Return what Docker's ``volume inspect`` shows."""
+        from sampan.engine import volumes
+
+        return volumes.inspect(self, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from sampan.engine import networking
+from sampan.engine import networking, volume_use
 from sampan.errors import NotFound
 from sampan.kernel import mount
 from sampan.store import locks, owner
@@ -33,6 +33,7 @@ def end(engine: Engine, container: Container) -> None:
     # Mounted only in the monitor's own mount namespace; elsewhere there is nothing to unmount.
     mount.unmount(f"{bundle}/rootfs")
     networking.disconnect(engine, container)
+    volume_use.unmount(engine, container)
     remove_bundle(bundle)
 
 
@@ -44,8 +45,25 @@ def remove_bundle(bundle: str) -> None:
             os.unlink(f"{bundle}/{name}")
         except FileNotFoundError:
             pass
+    for name in _parts(bundle):
+        _remove_mount_point(f"{bundle}/{name}")
     for directory in (f"{bundle}/rootfs", bundle):
         try:
             os.rmdir(directory)
         except FileNotFoundError:
             pass
+
+
+def _parts(bundle: str) -> list[str]:
+    try:
+        return [name for name in os.listdir(bundle) if name.startswith(volume_use.PART)]
+    except FileNotFoundError:
+        return []
+
+
+def _remove_mount_point(path: str) -> None:
+    mount.unmount(path)
+    try:
+        os.rmdir(path)
+    except NotADirectoryError:
+        os.unlink(path)

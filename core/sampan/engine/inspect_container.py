@@ -49,7 +49,7 @@ def inspect_container(engine: Engine, text: str, *, size: bool = False) -> dict[
         "HostConfig": _host_config(container),
         "GraphDriver": {"Name": container.storage_driver, "Data": _mount_data(engine, container)},
         **(_sizes(engine, container) if size else {}),
-        "Mounts": [_mount(volume) for volume in spec.volumes],
+        "Mounts": [_mount(engine, volume) for volume in spec.volumes],
         "Config": _config(container),
         "NetworkSettings": _network_settings(container),
     }
@@ -194,11 +194,18 @@ def _bind(volume: Volume) -> str:
     return f"{volume.source}:{volume.target}" + (":ro" if volume.read_only else "")
 
 
-def _mount(volume: Volume) -> dict[str, Any]:
+def _mount(engine: Engine, volume: Volume) -> dict[str, Any]:
+    source, named = volume.source, {}
+    if volume.kind == "volume":
+        record = engine.store.volumes.find(volume.source)
+        named = {"Name": volume.source}
+        source = engine.volumes(record.driver).where(record.name) if record else ""
     return {
         "Type": volume.kind,
-        "Source": volume.source,
+        **named,
+        "Source": source,
         "Destination": volume.target,
+        **({"Driver": record.driver if record else volume.driver} if named else {}),
         "Mode": ",".join((*(["ro"] if volume.read_only else []), *volume.options)),
         "RW": not volume.read_only,
         "Propagation": "rprivate" if volume.kind == "bind" else "",

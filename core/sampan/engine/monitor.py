@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sampan.config import Settings
-from sampan.engine import bundle, events, halt, networking, policy, undo, wire
+from sampan.engine import bundle, events, halt, networking, policy, undo, volume_use, wire
 from sampan.engine.detaching import detach
 from sampan.engine.exec_ import exit_code
 from sampan.engine.start import STARTABLE
@@ -87,6 +87,7 @@ class Monitor:
         self._size = size
         self._bundle = engine.layout.bundle(container.id)
         self._sandbox: int | None = None
+        self._host: int | None = None
         self._log: LogWriter | None = None
         self._endpoint = Endpoint(network="", driver="")
         self._loaded: set[str] = set()
@@ -222,9 +223,9 @@ class Monitor:
         network = networking.resolve(engine, container.spec)
         capabilities = engine.network(network.driver).capabilities
         path, connecting = None, None
+        stack.callback(self._let_go)
         if capabilities.sandboxed:
             self._sandbox = netns.new_sandbox()
-            stack.callback(self._let_go)
             path = f"/proc/{os.getpid()}/fd/{self._sandbox}"
         if capabilities.addressed:
             connecting = Worker(lambda: networking.connect(engine, network, container, path), engine.disown)
@@ -232,11 +233,14 @@ class Monitor:
         else:  # there is nothing to do that were worth a fork
             self._endpoint = networking.connect(engine, network, container, path)
 
+        places = volume_use.mount(engine, container)  # where everyone sees them
+        self._host = os.open(namespaces.path("mount"), os.O_RDONLY | os.O_CLOEXEC)
         namespaces.create(namespaces.flag("mount"))
         mount.mount("none", "", "/", ("rslave",))
         os.makedirs(f"{self._bundle}/rootfs", mode=0o700, exist_ok=True)
         mount.mount_all(engine.storage(container.storage_driver).mounts(container.id), f"{self._bundle}/rootfs")
-        draft = bundle.Draft(engine, container, self._bundle, path)
+        places = volume_use.parts(container, places, self._bundle)
+        draft = bundle.Draft(engine, container, self._bundle, path, places)
         self._log = engine.plugins.open_logs(container.log_driver).open(
             engine.layout.container(container.id), container.id, container.spec.log_options
         )
@@ -249,10 +253,14 @@ class Monitor:
         return streams
 
     def _let_go(self) -> None:
-        """Let the kernel take the network namespace away, once the container is out of it too."""
+        """Let the kernel take the namespaces away, once the container is out of them too."""
         if self._sandbox is not None:
             os.close(self._sandbox)
             self._sandbox = None
+        if self._host is not None:
+            namespaces.enter(self._host, namespaces.flag("mount"))
+            os.close(self._host)
+            self._host = None
 
     def _fail(self, error: BaseException) -> None:
         """Record that the container could not be started; remove it if it was to be removed at its end."""

@@ -13,6 +13,7 @@ from sampan.store import owner
 
 if TYPE_CHECKING:
     from sampan.engine.engine import Engine
+    from sampan.model.volume import VolumeRecord
 
 _REMOVABLE = (Status.CREATED, Status.EXITED, Status.DEAD)
 _PATIENCE = 10.0
@@ -23,14 +24,14 @@ class _NotYet(Conflict):
     """Another command is starting it."""
 
 
-def remove(engine: Engine, text: str, *, force: bool) -> None:
-    """Remove a container; killed in the middle, the next command completes it."""
+def remove(engine: Engine, text: str, *, force: bool, volumes: bool) -> None:
+    """Remove a container, with ``volumes`` its anonymous ones too; killed in the middle, the next command goes on."""
     container = engine.container(text)
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
             if not container.alive or _killed(engine, container, force):
-                _remove(engine, container)
+                _remove(engine, container, volumes)
             return
         except _NotYet as error:
             if not force or time.monotonic() > deadline:
@@ -57,7 +58,7 @@ def _killed(engine: Engine, container: Container, force: bool) -> bool:
     return not container.spec.auto_remove
 
 
-def _remove(engine: Engine, container: Container) -> None:
+def _remove(engine: Engine, container: Container, volumes: bool) -> None:
     with engine.store.journal.operation("remove", lambda action: undo.undo(engine, action)) as operation:
         with engine.store.database.transaction() as cursor:
             record = engine.store.containers.change(cursor, container.id)
@@ -66,12 +67,29 @@ def _remove(engine: Engine, container: Container) -> None:
             if record.alive or _being_started(record):
                 raise _NotYet(f"container {record.name} is being started")
             engine.store.containers.change(cursor, container.id, expected=_REMOVABLE, status=Status.REMOVING)
+            own = _own_volumes(engine, record) if volumes or record.spec.auto_remove else []
+            for volume in own:  # noted first, so as to go last
+                operation.plan("volume", volume.driver, volume.name, volume.maker, cursor=cursor)
             operation.plan("container", container.id, cursor=cursor)
         if record.monitor:
             _clear(engine, record)
         discard(engine, container.id)
+        for volume in own:
+            _discard_volume(engine, volume)
     events.container(engine, container, "destroy")
     engine.plugins.container_removed(container)
+
+
+def _own_volumes(engine: Engine, container: Container) -> list[VolumeRecord]:
+    """Return the volumes that were made for a container and that nobody named."""
+    names = [volume.source for volume in container.spec.volumes if volume.kind == "volume" and volume.anonymous]
+    return [found for name in names if (found := engine.store.volumes.find(name))]
+
+
+def _discard_volume(engine: Engine, volume: VolumeRecord) -> None:
+    from sampan.engine import volumes
+
+    volumes.discard(engine, volume.driver, volume.name, volume.maker)
 
 
 def _being_started(container: Container) -> bool:

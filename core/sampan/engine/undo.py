@@ -7,6 +7,7 @@
 | `released`  | digests and chains     | removing those that nothing needs, from every driver          |
 | `snapshots` | driver, keys           | removing the active snapshots                                 |
 | `container` | id                     | removing the container with all there is of it                |
+| `volume`    | driver, name, maker    | removing the volume, if no container uses it                  |
 | `running`   | id                     | ending the run: processes, cgroup, mounts and network         |
 | `paused`    | id                     | letting the container go on                                   |
 """
@@ -49,6 +50,10 @@ def undo(engine: Engine, action: Action) -> None:
             from sampan.engine import remove
 
             remove.discard(engine, container)
+        case "volume", (driver, name, maker):
+            from sampan.engine import volumes
+
+            volumes.discard(engine, driver, name, maker)
         case "running", (container,):
             _halt(engine, container)
         case "paused", (container,):

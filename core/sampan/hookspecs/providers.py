@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sampan.contracts.registry import Registry
     from sampan.contracts.runtime import Runtime
     from sampan.contracts.storage import StorageDriver
+    from sampan.contracts.volume import VolumeDriver
 
 
 @hookspec(firstresult=True)
@@ -67,3 +68,8 @@ def sampan_open_runtime(name: str, run_root: str, options: Mapping[str, Any]) ->
 @hookspec(firstresult=True)
 def sampan_open_logs(name: str, options: Mapping[str, Any]) -> LogDriver | None:
     """Open the log driver."""
+
+
+@hookspec(firstresult=True)
+def sampan_open_volumes(name: str, root: str, options: Mapping[str, Any]) -> VolumeDriver | None:
+    """Open the volume driver on ``root``, a directory of its own, made if need be, that survives reboots."""

@@ -29,7 +29,12 @@ ALIVE = (Status.RUNNING, Status.PAUSED, Status.RESTARTING)
 
 
 class Volume(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One ``-v``, ``--mount`` or ``--tmpfs``. ``kind`` is ``bind``, ``volume`` or ``tmpfs``."""
+    """One ``-v``, ``--mount`` or ``--tmpfs``. ``kind`` is ``bind``, ``volume`` or ``tmpfs``.
+
+    ``source`` is a path, or a volume's name, empty for an ``anonymous`` one until the container is created; ``driver``,
+    ``driver_options`` and ``labels`` are for a volume that is made then, and ``copy`` says that it is filled from the
+    image if it is empty. ``subpath`` mounts a part of it.
+    """
 
     kind: str
     target: str
@@ -37,6 +42,12 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     read_only: bool = False
     options: tuple[str, ...] = ()
     create_source: bool = False
+    anonymous: bool = False
+    copy: bool = True
+    subpath: str = ""
+    driver: str = ""
+    driver_options: dict[str, str] = {}
+    labels: dict[str, str] = {}
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -97,6 +108,8 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     domainname: str = ""
     labels: dict[str, str] = {}
     volumes: tuple[Volume, ...] = ()
+    volumes_from: tuple[str, ...] = ()
+    volume_driver: str = ""
     network: str = ""
     network_aliases: tuple[str, ...] = ()
     address: str = ""

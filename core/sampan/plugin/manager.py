@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sampan.contracts.registry import Registry
     from sampan.contracts.runtime import Runtime
     from sampan.contracts.storage import StorageDriver
+    from sampan.contracts.volume import VolumeDriver
     from sampan.model.container import Container
     from sampan.model.runtime_spec import Spec
 
@@ -157,6 +158,10 @@ class Plugins:
     def open_logs(self, name: str) -> LogDriver:
         """Open a log driver."""
         return self._open("logs", name, {})  # type: ignore[no-any-return]  # checked
+
+    def open_volumes(self, name: str, root: str) -> VolumeDriver:
+        """Open a volume driver on a directory of its own."""
+        return self._open("volumes", name, {"root": root})  # type: ignore[no-any-return]  # checked
 
     # Events
 

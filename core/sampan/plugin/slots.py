@@ -34,6 +34,7 @@ SLOTS = {
         Slot("formats", "snapshot format", "sampan_open_format", "sampan.contracts.format:Format"),
         Slot("runtimes", "runtime", "sampan_open_runtime", "sampan.contracts.runtime:Runtime"),
         Slot("logs", "log driver", "sampan_open_logs", "sampan.contracts.log:LogDriver"),
+        Slot("volumes", "volume driver", "sampan_open_volumes", "sampan.contracts.volume:VolumeDriver"),
         Slot("extensions", "extension"),
     )
 }

@@ -79,5 +79,6 @@ def _selected(settings: Settings, claim: Claim) -> bool:
         "formats": (settings.rootfs_format, settings.image_format),
         "runtimes": (settings.runtime,),
         "logs": (settings.log_driver,),
+        "volumes": (settings.volume_driver,),
     }
     return claim.slot not in chosen or claim.name in chosen[claim.slot]

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 from sampan.errors import Corrupt, Denied, OutOfSpace, SampanError, Unavailable, Unsupported
 
-LAYOUT_VERSION = 2
+LAYOUT_VERSION = 3
 _BUSY_SECONDS = 30.0
 
 _SCHEMA = """
@@ -42,6 +42,7 @@ CREATE TABLE containers (
     created REAL NOT NULL, record BLOB NOT NULL);
 CREATE INDEX containers_by_image ON containers (image);
 CREATE TABLE networks (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, record BLOB NOT NULL);
+CREATE TABLE volumes (name TEXT PRIMARY KEY, record BLOB NOT NULL);
 CREATE TABLE journal (
     step INTEGER PRIMARY KEY AUTOINCREMENT, operation TEXT NOT NULL, owner TEXT NOT NULL, action BLOB NOT NULL);
 CREATE TABLE leases (operation TEXT NOT NULL, owner TEXT NOT NULL, digest TEXT NOT NULL);
@@ -57,6 +58,8 @@ ALTER TABLE tags ADD COLUMN tagged REAL NOT NULL DEFAULT 0;
 UPDATE tags SET manifest = (SELECT manifest FROM images WHERE id = image),
     tagged = (SELECT stored FROM images WHERE id = image);
 """,
+    # From layout 2 to 3: volumes.
+    "CREATE TABLE volumes (name TEXT PRIMARY KEY, record BLOB NOT NULL);",
 )
 
 

@@ -9,6 +9,10 @@ import msgspec
 from sampan.errors import Denied, SampanError
 from sampan.model.digest import Digest
 
+_LASTING = (
+    "blobs", "blobs/sha256", "blobs/sha512", "storage", "network", "volumes", "containers", "locks", "tmp",
+)
+
 
 class Layout(msgspec.Struct, frozen=True):
     """The places below ``root``, which survives reboots, and ``run_root``, which need not."""
@@ -27,7 +31,7 @@ class Layout(msgspec.Struct, frozen=True):
         try:
             for place in (self.root, self.run_root):
                 os.makedirs(place, mode=0o710, exist_ok=True)
-            for place in ("blobs", "blobs/sha256", "blobs/sha512", "storage", "network", "containers", "locks", "tmp"):
+            for place in _LASTING:
                 os.makedirs(f"{self.root}/{place}", mode=0o700, exist_ok=True)
             for place in ("containers", "runtimes", "network"):
                 os.makedirs(f"{self.run_root}/{place}", mode=0o700, exist_ok=True)
@@ -85,6 +89,10 @@ class Layout(msgspec.Struct, frozen=True):
     def network_run(self, driver: str) -> str:
         """A network driver's own directory for what a reboot may wipe."""
         return f"{self.run_root}/network/{driver}"
+
+    def volumes(self, driver: str) -> str:
+        """A volume driver's own lasting directory."""
+        return f"{self.root}/volumes/{driver}"
 
     def runtime(self, name: str) -> str:
         """A runtime's own directory for what a reboot may wipe."""

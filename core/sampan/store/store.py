@@ -13,6 +13,7 @@ from sampan.store.journal import Journal
 from sampan.store.layers import Layers
 from sampan.store.layout import Layout
 from sampan.store.networks import Networks
+from sampan.store.volumes import Volumes
 
 
 class Store:
@@ -48,6 +49,11 @@ class Store:
     def configuration(self, image: Image) -> ImageConfig:
         """Return an image's configuration. Raises NotFound and Corrupt when its blob is gone or damaged."""
         return decode(self.blobs.read(image.id), ImageConfig, f"the configuration of image {image.short_id}")
+
+    @cached_property
+    def volumes(self) -> Volumes:
+        """The volume records."""
+        return Volumes(self.database)
 
     def close(self) -> None:
         """Close the database."""

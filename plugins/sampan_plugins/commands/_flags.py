@@ -143,7 +143,9 @@ _SHARED = (
     ("--ulimit", "ulimit*", "Set a resource limit (NAME=SOFT[:HARD])"),
     ("--user -u", "string", "User, and group, by name or id (USER[:GROUP])"),
     ("--uts", "string", "UTS namespace to use"),
-    ("--volume -v", "string*", "Mount a directory or file of the host"),
+    ("--volume -v", "string*", "Mount a volume, or a directory or file of the host"),
+    ("--volume-driver", "string", "Volume driver of volumes that are made for the container"),
+    ("--volumes-from", "string*", "Mount what another container mounts (CONTAINER[:ro])"),
     ("--workdir -w", "string", "Working directory in the container"),
 )
 _LATER = (
@@ -151,7 +153,7 @@ _LATER = (
     "--device-cgroup-rule*", "--device-read-bps*", "--device-read-iops*", "--device-write-bps*",
     "--device-write-iops*", "--expose*", "--gpus", "--ip6", "--kernel-memory", "--link*",
     "--link-local-ip*", "--memory-swappiness", "--oom-score-adj", "--publish -p*", "--storage-opt*",
-    "--userns", "--volume-driver", "--volumes-from*",
+    "--userns",
 )  # fmt: skip
 _LATER_SWITCHES = ("--oom-kill-disable", "--publish-all -P", "--use-api-socket")
 _CHANGEABLE = frozenset((
@@ -213,6 +215,9 @@ def _option(names: str, kind: str, summary: str, *, hidden: bool = False) -> Cal
 
 ENVIRONMENT = _KINDS["env"]
 """The type of ``-e``."""
+
+LABEL = _KINDS["label"]
+"""The type of ``--label``."""
 
 
 def _filter(text: str) -> tuple[str, str]:

@@ -52,7 +52,8 @@ def _places(context: Context, kind: str, *, size: bool, platform: str) -> list[_
             warn("--size ignored for image")
         return document
 
-    return {"container": [container], "image": [image]}.get(kind, [container, image])
+    volume = context.engine.inspect_volume
+    return {"container": [container], "image": [image], "volume": [volume]}.get(kind, [container, image, volume])
 
 
 def _look_up(name: str, places: list[_LookUp]) -> dict[str, Any]:

@@ -35,6 +35,8 @@ def spec(image: str, command: tuple[str, ...], flags: dict[str, Any]) -> Contain
         env=environment(flags["env_file"], flags["env"]),
         labels=labels(flags["label_file"], flags["label"]),
         volumes=_volumes(flags),
+        volumes_from=flags["volumes_from"],
+        volume_driver=flags["volume_driver"] or "",
         ulimits=flags["ulimit"],
         limits=limits(flags),
         sysctls=pairs(flags["sysctl"]),

@@ -34,8 +34,8 @@ def volume(text: str) -> Volume:
     kind = "bind" if source[0] in "/.~" else "volume"
     return Volume(
         kind=kind, target=target, source=os.path.abspath(source) if kind == "bind" else source,
-        read_only="ro" in modes, options=tuple(mode for mode in modes if mode not in ("ro", "rw")),
-        create_source=kind == "bind",
+        read_only="ro" in modes, options=tuple(mode for mode in modes if mode not in ("ro", "rw", "nocopy")),
+        create_source=kind == "bind", copy="nocopy" not in modes,
     )
 
 
@@ -65,6 +65,8 @@ def mount(text: str) -> Volume:
             raise InvalidInput(f"unexpected key '{key}' in '{field}'")
         if key in _SWITCHES and equals and value not in TRUE | FALSE:
             raise InvalidInput(f"invalid value for {key}: {value}")
+        if name in _REPEATED and name in fields:
+            value = f"{fields[name]}\0{value}"
         fields[name] = value if equals else "true"
     return _mount(fields)
 
@@ -78,6 +80,7 @@ def fields_of(text: str) -> list[str]:
     return next(csv.reader([text], strict=True))
 
 
+_REPEATED = frozenset(("volume-opt", "volume-label"))
 _KEYS = {"src": "source", "dst": "target", "destination": "target", "ro": "readonly"}
 _KNOWN = frozenset((
     "type", "source", "target", "readonly", "consistency", "bind-propagation", "bind-nonrecursive", "bind-recursive",
@@ -104,8 +107,16 @@ def _mount(fields: dict[str, str]) -> Volume:
         options.append("ro")
     path = os.path.abspath(source) if kind == "bind" else source
     return Volume(
-        kind=kind, target=_absolute(target), source=path, read_only=read_only, options=tuple(options)
+        kind=kind, target=_absolute(target), source=path, read_only=read_only, options=tuple(options),
+        copy=fields.get("volume-nocopy", "false") not in TRUE, subpath=fields.get("volume-subpath", ""),
+        driver=fields.get("volume-driver", ""), driver_options=_pairs(fields.get("volume-opt", "")),
+        labels=_pairs(fields.get("volume-label", "")),
     )
+
+
+def _pairs(text: str) -> dict[str, str]:
+    """Return the pairs of a field that may be given several times."""
+    return {key: value for key, _, value in (pair.partition("=") for pair in text.split("\0") if pair)}
 
 
 def _problem(kind: str, source: str, propagation: str) -> str:

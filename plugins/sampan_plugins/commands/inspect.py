@@ -9,7 +9,7 @@ from sampan.cli.command import command
 from sampan.cli.context import Context, pass_context
 from sampan.errors import InvalidInput
 
-_TYPES = ("container", "image")
+_TYPES = ("container", "image", "volume")
 
 
 @hookimpl
@@ -21,7 +21,7 @@ def sampan_open_command(name: str) -> click.Command:
 @command("inspect")
 @click.option("--format", "-f", "form", metavar="string", default="", help='Print by a Go template, or "json"')
 @click.option("--size", "-s", is_flag=True, help="Display total file sizes if the type is container")
-@click.option("--type", "kind", metavar="string", default="", help='Only objects of this type ("container", "image")')
+@click.option("--type", "kind", metavar="string", default="", help="Only objects of this type (container, image …)")
 @click.argument("names", metavar="NAME|ID [NAME|ID...]", nargs=-1, required=True)
 @pass_context
 def inspect(context: Context, form: str, size: bool, kind: str, names: tuple[str, ...]) -> int:
@@ -29,5 +29,5 @@ def inspect(context: Context, form: str, size: bool, kind: str, names: tuple[str
     from sampan_plugins.commands._inspection import show
 
     if kind and kind not in _TYPES:
-        raise InvalidInput(f'unknown type: "{kind}": must be one of "container", "image"')
+        raise InvalidInput(f'unknown type: "{kind}": must be one of "container", "image", "volume"')
     return show(context, names, form, kind, size=size)

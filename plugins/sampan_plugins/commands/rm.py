@@ -32,7 +32,7 @@ def rm(context: Context, containers: tuple[str, ...], force: bool, link: bool, v
             context.engine.container(name)
             raise Conflict("Conflict, cannot remove the default link name of the container")
         try:
-            context.engine.remove(name.strip("/"), force=force)
+            context.engine.remove(name.strip("/"), force=force, volumes=volumes)
         except NotFound:
             missing.append(name)
             raise

@@ -98,7 +98,7 @@ def test_tmpfs(bench: Bench) -> None:
     [(_bind("/nowhere/at/all", "/x"), "bind source path does not exist: /nowhere/at/all"),
      (_bind("/tmp", "x"), "mount path must be absolute"), (_bind("/tmp", "/a/.."), "destination can't be '/'"),
      (_bind("relative", "/x"), "must be absolute"),
-     (Volume(kind="volume", source="v", target="/v"), "not supported yet")],
+     (Volume(kind="volume", source="a/b", target="/v"), "includes invalid characters for a local volume name")],
 )
 def test_what_cannot_be_mounted(bench: Bench, volume: Volume, message: str) -> None:
     with pytest.raises(InvalidInput, match=message):

@@ -12,6 +12,7 @@ from sampan.contracts.log import LogDriver
 from sampan.contracts.network import NetworkDriver
 from sampan.contracts.registry import Registry
 from sampan.contracts.runtime import Runtime
+from sampan.contracts.volume import VolumeDriver
 from sampan.errors import InvalidInput, NotFound, PluginFault, Unsupported
 from sampan.plugin.manager import Plugins
 
@@ -21,6 +22,7 @@ CONTRACTS = {
     "open_format": ("formats", Format, ()),
     "open_runtime": ("runtimes", Runtime, ("/run",)),
     "open_logs": ("logs", LogDriver, ()),
+    "open_volumes": ("volumes", VolumeDriver, ("/root",)),
 }
 HOOKS = {
     "open_network": "sampan_open_network",
@@ -28,6 +30,7 @@ HOOKS = {
     "open_format": "sampan_open_format",
     "open_runtime": "sampan_open_runtime",
     "open_logs": "sampan_open_logs",
+    "open_volumes": "sampan_open_volumes",
 }
 ANSWERS = """
     from sampan import hookimpl

@@ -78,7 +78,7 @@ def test_an_older_layout_is_brought_up(tmp_path: Path) -> None:
     Database(str(tmp_path / "db")).close()
     connection = sqlite3.connect(tmp_path / "db")
     connection.executescript("""
-        DROP TABLE tags; DROP TABLE images;
+        DROP TABLE tags; DROP TABLE images; DROP TABLE volumes;
         CREATE TABLE images (id TEXT PRIMARY KEY, manifest TEXT NOT NULL, created REAL NOT NULL, size INTEGER NOT NULL,
             stored REAL NOT NULL);
         CREATE TABLE tags (repository TEXT NOT NULL, tag TEXT NOT NULL, image TEXT NOT NULL REFERENCES images

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO, ClassVar
 
@@ -88,8 +87,9 @@ class OverlayDriver(StorageDriver):
 
     def usage(self, key: str) -> Usage:
         """Measure the snapshot's own directory."""
-        record = self._ledger.find(key)
-        return _measured(self._tree(record))
+        from sampan.layers import measure
+
+        return Usage(*measure.tree(self._tree(self._ledger.find(key))))
 
     def _active(self, key: str) -> Record:
         record = self._ledger.find(key)
@@ -108,27 +108,3 @@ class OverlayDriver(StorageDriver):
                 raise NotFound(f"snapshot {record.key} stands on itself")
             seen.add(record.key)
             yield record
-
-
-def _measured(tree: str) -> Usage:
-    from sampan.layers import compare
-    from sampan.layers.directories import check_depth
-
-    inodes: dict[int, int] = {}
-
-    def measure(directory: int, path: bytes) -> None:
-        check_depth(path)
-        for name, status in compare.statuses(directory).items():
-            if compare.is_whiteout(status):
-                continue  # it stands for nothing of the snapshot's own
-            inodes[status.st_ino] = status.st_size if stat.S_ISREG(status.st_mode) else 0
-            if stat.S_ISDIR(status.st_mode):
-                with compare.opened(name, directory) as inner:
-                    measure(inner, path + name + b"/")
-
-    root = os.open(tree, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        measure(root, b"")
-    finally:
-        os.close(root)
-    return Usage(sum(inodes.values()), len(inodes))

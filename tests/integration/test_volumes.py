@@ -1,0 +1,52 @@
+"""Use volumes as a user does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.integration.sampan import Sampan
+
+
+def test_the_life_of_a_volume(sampan: Sampan) -> None:
+    assert sampan.run("volume", "create", "--label", "for=test", "data") == "data"
+    assert sampan.run("volume", "ls").splitlines() == ["DRIVER    VOLUME NAME", "local     data"]
+    sampan.run("run", "--rm", "--net=none", "-v", "data:/data", "bb:1", "sh", "-c", "echo kept > /data/file")
+    assert sampan.run("run", "--rm", "--net=none", "--mount", "src=data,dst=/x,ro", "bb:1", "cat", "/x/file") == "kept"
+    (shown,) = json.loads(sampan.run("volume", "inspect", "data"))
+    assert (shown["Name"], shown["Driver"], shown["Labels"]) == ("data", "local", {"for": "test"})
+    assert Path(shown["Mountpoint"], "file").read_text() == "kept\n"
+    assert sampan.run("inspect", "-f", "{{.Mountpoint}}", "--type", "volume", "data") == shown["Mountpoint"]
+    sampan.run("create", "--name", "user", "-v", "data:/data", "bb:1")
+    assert "volume is in use - [" in sampan.fails("volume", "rm", "data")
+    sampan.run("rm", "user")
+    assert sampan.run("volume", "rm", "data") == "data"
+    assert sampan.fails("volume", "rm", "data") == "No such volume: data"
+    assert sampan.run("volume", "rm", "-f", "data") == "data"
+
+
+def test_anonymous_volumes_go_when_asked(sampan: Sampan) -> None:
+    sampan.run("create", "--name", "kept", "-v", "/data", "bb:1")
+    sampan.run("create", "--name", "gone", "-v", "/data", "bb:1")
+    names = sampan.run("volume", "ls", "-q").split()
+    assert [len(name) for name in names] == [64, 64]
+    sampan.run("rm", "-v", "gone")
+    sampan.run("run", "--rm", "--net=none", "-v", "/data", "bb:1", "true")
+    assert len(sampan.run("volume", "ls", "-q").split()) == 1
+    sampan.run("rm", "kept")
+    pruned = sampan.run("volume", "prune", "-f").splitlines()
+    assert pruned[0] == "Deleted Volumes:" and pruned[1] in names and pruned[-1] == "Total reclaimed space: 0B"
+    assert sampan.run("volume", "ls", "-q") == ""
+
+
+def test_a_tmpfs_volume_is_shared_and_unmounted_at_the_end(sampan: Sampan) -> None:
+    sampan.run("volume", "create", "-o", "type=tmpfs", "-o", "device=tmpfs", "-o", "o=size=64k", "scratch")
+    for name in ("one", "two"):
+        sampan.run("run", "-d", "--net=none", "--name", name, "-v", "scratch:/s", "bb:1", "sleep", "100")
+    sampan.run("exec", "one", "sh", "-c", "echo shared > /s/file")
+    assert sampan.run("exec", "two", "cat", "/s/file") == "shared"
+    for name in ("one", "two"):
+        sampan.run("rm", "-f", name)
+    where = sampan.run("volume", "inspect", "-f", "{{.Mountpoint}}", "scratch")
+    assert list(Path(where).iterdir()) == []
+    sampan.run("volume", "rm", "scratch")
