@@ -69,6 +69,7 @@ class Arrival:
         steps = unpacking.steps(config.rootfs.diff_ids, manifest.layers)
         self._operation.lease([step.chain for step in steps])
         self._fetch(steps)
+        self._store.blobs.settle()
         image = self._described(resolved, config, steps)
         return Arrived(image, (*parts, *documents), tuple(step.chain for step in steps))
 

@@ -63,6 +63,7 @@ def record(engine: Engine, operation: Operation, new: NewImage, reference: Refer
     operation.lease(documents)
     for document in (config, manifest):
         engine.store.blobs.put(document)
+    engine.store.blobs.settle()
     images = engine.store.images
     with engine.store.database.transaction() as cursor:
         images.add(cursor, image, [*documents, *(layer.digest for layer in new.layers)], new.chains)

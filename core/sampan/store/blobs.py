@@ -49,6 +49,7 @@ class Incoming:
             raise Corrupt(f"{digest} has {self._size} bytes instead of the {size} promised")
         if self._hasher.hexdigest() != digests.encoded(digest):
             raise Corrupt(f"content does not match its digest {digest}")
+        os.fdatasync(self._file.fileno())  # or a power cut may leave its name on a short file
         os.rename(self._path, self._final)
 
 
@@ -150,7 +151,21 @@ class Blobs:
 
     def adopt(self, path: str, digest: Digest) -> None:
         """Take a complete file, whose digest the caller computed, under its final name."""
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fdatasync(file)
+        finally:
+            os.close(file)
         os.rename(path, self.path(digest))
+
+    def settle(self) -> None:
+        """Have the names of all blobs on the disk, before a record says that they are there."""
+        for algorithm in os.listdir(self._layout.blobs):
+            directory = os.open(f"{self._layout.blobs}/{algorithm}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(directory)
+            finally:
+                os.close(directory)
 
     def remove(self, digest: Digest) -> None:
         """Remove a blob; gone already is fine."""
