@@ -87,6 +87,9 @@ class Corrupt(SampanError):
 class OutOfSpace(SampanError):
     """The file system has no room; nothing was kept of the attempt."""
 
+    def __init__(self, message: str, hint: str | None = "free some space and try again") -> None:
+        super().__init__(message, hint)
+
 
 class PluginFault(SampanError):
     """A plugin cannot be found, imported or registered, or does not keep its contract."""

@@ -18,7 +18,7 @@ def translated(error: OSError, name: bytes) -> SampanError | None:
     """Return the error that reports ``error`` on the entry ``name``; None when it is the machine's own failure."""
     shown = name.decode(errors="backslashreplace")
     if error.errno in _FULL:
-        return OutOfSpace(f"no space left for {shown!r}", "free some space and try again")
+        return OutOfSpace(f"no space left for {shown!r}")
     if error.errno in _FORBIDDEN:
         return Denied(f"not permitted to create {shown!r}: {error.strerror}")
     if error.errno in _ARCHIVE:

@@ -10,6 +10,7 @@ same key clears it away. A lock is held for looking and renaming only.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from contextlib import contextmanager
 import msgspec
 
 from sampan.contracts.storage import Kind, Snapshot, check_key
-from sampan.errors import AlreadyExists, Conflict, NotFound
+from sampan.errors import AlreadyExists, Conflict, NotFound, OutOfSpace
 
 _DIGITS = "abcdefghijklmnopqrstuvwxyz234567"
 
@@ -62,7 +63,7 @@ class Ledger:
     def add(self, key: str, parent: str | None, fill: Callable[[str], None]) -> None:
         """Put an active snapshot on record, its new content directory filled by ``fill``, which is given its path.
 
-        Raises AlreadyExists, and what ``fill`` raises, having removed what it made.
+        Raises AlreadyExists, OutOfSpace, and what ``fill`` raises, having removed what it made.
         """
         self._clear(check_key(key))
         if parent is not None:
@@ -70,15 +71,17 @@ class Ledger:
         self._refuse(key)
         identity = self._new_id()
         announced = f"{self._root}/trash/{key}@{identity}"
-        os.symlink(f"{identity}/{parent or ''}", announced)
         try:
+            os.symlink(f"{identity}/{parent or ''}", announced)
             os.mkdir(self.content(identity), 0o700)
             fill(self.content(identity))
             with self._locked():
                 self._refuse(key)
                 os.rename(announced, self._path(Kind.ACTIVE, key))
-        except BaseException:
+        except BaseException as error:
             self._discard(announced, identity)
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise OutOfSpace(f"no space left for a snapshot in {self._root}") from error
             raise
 
     def commit(self, key: str, name: str) -> None:

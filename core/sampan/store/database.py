@@ -6,6 +6,7 @@ lose the last ones but never the order between them, and whatever they left on d
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from _thread import RLock  # threading's own, without its import
@@ -148,9 +149,20 @@ def translated(path: str) -> Iterator[None]:
         raise _translation(path, error) from error
 
 
+# What SQLite reports, besides SQLITE_FULL, when a file it maps or logs to cannot grow.
+_NO_ROOM = frozenset(("SQLITE_IOERR_SHMSIZE", "SQLITE_IOERR_SHMOPEN", "SQLITE_IOERR_WRITE", "SQLITE_CANTOPEN"))
+
+
+def _is_full(path: str) -> bool:
+    try:
+        return os.statvfs(os.path.dirname(path)).f_bfree < 64  # blocks
+    except OSError:
+        return False
+
+
 def _translation(path: str, error: sqlite3.Error) -> SampanError:
     name = getattr(error, "sqlite_errorname", "")
-    if name.startswith("SQLITE_FULL"):
+    if name.startswith("SQLITE_FULL") or (name in _NO_ROOM and _is_full(path)):
         return OutOfSpace(f"no space left on the file system of {path}")
     if name.startswith("SQLITE_BUSY"):
         return Unavailable(f"the store at {path} is busy", "another command holds it; try again")

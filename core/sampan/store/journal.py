@@ -79,8 +79,9 @@ class Operation:
 class Journal:
     """The notes of every operation under way, or left by a process that died."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, make_room: Callable[[], None] = lambda: None) -> None:
         self._database = database
+        self._make_room = make_room  # before undoing: on a full disk even that takes space to begin with
 
     @contextmanager
     def operation(self, name: str, undo: Undo) -> Iterator[Operation]:
@@ -145,6 +146,7 @@ class Journal:
         return taken > 0
 
     def _undo(self, operation: str, undo: Undo) -> bool:
+        self._make_room()
         with self._database.transaction() as cursor:
             _release(cursor, operation, owner.current())
         rows = self._database.all("SELECT action FROM journal WHERE operation = ? ORDER BY step DESC", operation)

@@ -49,6 +49,11 @@ class Layout(msgspec.Struct, frozen=True):
         return f"{self.root}/sampan.db"
 
     @property
+    def reserve(self) -> str:
+        """A file that only holds space."""
+        return f"{self.root}/reserve"
+
+    @property
     def temporary(self) -> str:
         """A directory on the same file system as the blobs, for what is not whole yet."""
         return f"{self.root}/tmp"

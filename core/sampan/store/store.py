@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 from sampan.model.image import Image, ImageConfig, decode
+from sampan.store import reserve
 from sampan.store.blobs import Blobs
 from sampan.store.containers import Containers
 from sampan.store.database import Database
@@ -22,9 +23,10 @@ class Store:
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         layout.prepare()
+        reserve.ensure(layout)
         self.database = Database(layout.database)
         self.blobs = Blobs(layout)
-        self.journal = Journal(self.database)
+        self.journal = Journal(self.database, lambda: reserve.release(layout))
 
     @cached_property
     def images(self) -> Images:

@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator, Sequence
 
 from sampan.contracts.storage import Kind, Snapshot, StorageDriver
-from sampan.errors import OutOfSpace
 from sampan.model.mount import Mount
 from sampan.naive.ledger import Ledger, snapshot
 
@@ -25,7 +24,9 @@ class VfsDriver(StorageDriver):
             os.mkdir(f"{content}/fs", 0o755)
             os.chmod(f"{content}/fs", 0o755)
             if origin is not None:
-                _copy(origin, f"{content}/fs")
+                from sampan.kernel.copying import copy_tree
+
+                copy_tree(origin, f"{content}/fs")
 
         self._ledger.add(key, parent, fill)
 
@@ -53,16 +54,3 @@ class VfsDriver(StorageDriver):
 
     def _tree(self, identity: str) -> str:
         return f"{self._ledger.content(identity)}/fs"
-
-
-def _copy(source: str, target: str) -> None:
-    import errno
-
-    from sampan.kernel.copying import copy_tree
-
-    try:
-        copy_tree(source, target)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise OutOfSpace("no space left to copy a snapshot", "free some space and try again") from error
-        raise
