@@ -69,6 +69,8 @@ def program(profile: Seccomp, cache: str) -> Program:
     """Return the profile's program, from the directory ``cache`` when it is there, else compiled and put there."""
     import hashlib
 
+    if profile.listener_path:
+        raise Unsupported("system calls are not passed to a listener", "leave seccomp.listenerPath out")
     described = msgspec.json.encode((REVISION, os.uname().machine, profile))
     path = f"{cache}/{hashlib.sha256(described).hexdigest()}.bpf"
     flags = _flags(profile)
@@ -139,6 +141,8 @@ def _open_library() -> ctypes.CDLL:
 
 def _action(name: str, number: int | None) -> int:
     action = ACTIONS.get(name)
+    if name == "SCMP_ACT_NOTIFY":
+        raise Unsupported("system calls are not passed to a listener", "use another action than SCMP_ACT_NOTIFY")
     if action is None:
         raise InvalidInput(f"unknown seccomp action {name!r}")
     if name in ("SCMP_ACT_ERRNO", "SCMP_ACT_TRACE"):

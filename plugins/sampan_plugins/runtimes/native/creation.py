@@ -6,7 +6,7 @@ import array
 import gc
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NoReturn
 
 import msgspec
@@ -17,7 +17,7 @@ from sampan.kernel import cgroups, scheduling, seccomp
 from sampan.kernel.cgroups.group import Group
 from sampan.kernel.seccomp import Program
 from sampan.kernel.starttime import started
-from sampan.model.runtime_spec import Hooks, Linux, Process, Resources, Spec
+from sampan.model.runtime_spec import Hooks, Linux, Process, Resources, Spec, TimeOffset
 from sampan_plugins.runtimes.native import bundles, child, devices, hooks, init, joining, mappings, report
 from sampan_plugins.runtimes.native.descriptors import Descriptors
 from sampan_plugins.runtimes.native.manner import Manner
@@ -100,6 +100,10 @@ def _launch(
             if conversation.next() == b"U":
                 mappings.write(first, spec.linux.uid_mappings, spec.linux.gid_mappings)
                 _tell(control, b"m")
+            if spec.linux.time_offsets:
+                conversation.until(b"T")
+                _set_clocks(first, spec.linux.time_offsets)
+                _tell(control, b"t")
             pid = conversation.pid()
         except BaseException:
             held.close(control)  # which the child takes as its end
@@ -248,6 +252,16 @@ def _tell(control: int, letter: bytes) -> None:
         os.write(control, letter)
     except BrokenPipeError:
         return
+
+
+def _set_clocks(pid: int, offsets: Mapping[str, TimeOffset]) -> None:
+    """Set the clocks of the time namespace that a process's children will be in (time_namespaces(7))."""
+    text = "".join(f"{clock} {by.secs} {by.nanosecs}\n" for clock, by in offsets.items())
+    try:
+        with open(f"/proc/{pid}/timens_offsets", "wb", buffering=0) as file:
+            file.write(text.encode())
+    except OSError as error:
+        raise InvalidInput(f"cannot set the clocks of the time namespace: {error.strerror}") from error
 
 
 def _adjust_oom(pid: int, score: int) -> None:

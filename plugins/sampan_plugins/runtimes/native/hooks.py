@@ -54,7 +54,7 @@ def _run(hook: Hook, state: bytes, become: Callable[[Hook, int], None]) -> str |
                     os.dup2(said, 2)
                     become(hook, said)
                 except BaseException as error:
-                    os.write(said, str(error).encode())
+                    os.write(2, str(error).encode())  # the other descriptor may be closed by now
                 finally:
                     os._exit(127)
         failure = _wait(pid, hook.timeout)

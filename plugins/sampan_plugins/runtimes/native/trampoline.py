@@ -31,6 +31,7 @@ MOST_KEPT: Final = 100
 LETTER: Final = b"X"
 """What such a report begins with."""
 
+_MACHINE = os.uname().machine  # asked here, since a personality changes the answer
 _SHIFT = 32  # keeps the byte of the errno clear of control characters
 _MACHINES = {"x86_64": 62, "aarch64": 183}  # EM_X86_64, EM_AARCH64 of elf(5)
 
@@ -79,7 +80,7 @@ def _naming(machine: str, fd: int) -> bytes:
 
 def prepare(failure: int = FAILURE) -> int:
     """Return a descriptor of the program, sealed and closed on exec. Raises Unsupported."""
-    content = program(os.uname().machine, failure)
+    content = program(_MACHINE, failure)
     fd = _memory()
     try:
         os.write(fd, content)
