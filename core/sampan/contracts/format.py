@@ -6,11 +6,11 @@ The story
 of its input to each root file system format's ``recognizes`` until one says yes, and reads an uncompressed layer tar
 from the stream that ``read`` returns; nothing is believed about its content.
 
-``save`` hands the images, with their documents and a way to open their blobs, to ``ImageFormat.write``. ``load`` shows
+``save`` hands the images, with their documents and a way to open their blobs, to ``ImageFormat.save``. ``load`` shows
 its input to each image format's ``holds``: a directory, or a file that can be read anywhere (what came through a pipe
-or was compressed has been laid out as one). The first that says yes opens it, and the engine fetches from the archive
-as it would from a registry: what it lacks, checked while it streams. Names, digests, history and configuration
-survive, since documents and blobs are passed on as they are.
+or was compressed has been laid out as one, without a name: the path is then ``/proc/self/fd/N``). The first that says
+yes opens it, and the engine fetches from the archive as it would from a registry: what it lacks, checked while it
+streams. Names, digests, history and configuration survive, since documents and blobs are passed on as they are.
 
 A plugin of the slot returns one or the other; an object may be both.
 """
