@@ -61,6 +61,16 @@ def test_ps_filters(sampan, c1):
     assert names("since=other") == ["third"]
     assert sampan.run("ps", "-l", "--format", "{{.Names}}") == "third"
     assert sampan.run("ps", "-n", "2", "--format", "{{.Names}}").split() == ["third", "other"]
+    assert names("network=none") == ["third", "c1"] and names("network=nosuch") == []
+    assert names("health=none", "is-task=false", "isolation=default") == names()
+    assert names("is-task=true") == names("publish=80") == names("expose=80-81/udp") == names("name=[") == []
+    assert sampan.run("ps", "-f", "exited=0") == sampan.run("ps", "-f", "name=nosuch")
+    for wrong, message in {
+        "publish=x": 'error while looking up for publish x: strconv.ParseUint: parsing "x": invalid syntax',
+        "is-task=x": "Invalid filter 'is-task=[x]'", "health=x": "Unrecognised filter value for health: x",
+        "before=nosuch": "no such container nosuch", "exited=x": 'strconv.Atoi: parsing "x": invalid syntax',
+    }.items():
+        assert sampan.fails("ps", "-f", wrong) == message
     assert sampan.fails("ps", "-f", "foo=bar") == "Invalid filter 'foo'"
     assert sampan.fails("ps", "-f", "status=foo") == "Invalid filter 'status=foo'"
 

@@ -336,8 +336,7 @@ class Engine:
         from sampan.engine import recovery
 
         recovery.reconcile(self)
-        found = self.store.containers.all()
-        return found if all else [container for container in found if container.alive]
+        return self.store.containers.all() if all else self.store.containers.alive()
 
     def container(self, text: str) -> Container:
         """Return the container with this name or (shortened) id. Raises NotFound."""

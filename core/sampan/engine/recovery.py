@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from sampan.errors import NotFound, SampanError
-from sampan.model.container import ALIVE, Container, Status
+from sampan.model.container import Container, Status
 from sampan.store import locks, owner
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def sweep(engine: Engine) -> None:
 
 def reconcile(engine: Engine) -> None:
     """Find every container on record as running whose monitor is gone."""
-    for container in engine.store.containers.with_status(*ALIVE):
+    for container in engine.store.containers.alive():
         if not _looked_after(container):
             try:
                 _bury(engine, container.id)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from sampan.errors import AlreadyExists, Conflict, InvalidInput, NotFound
-from sampan.model.container import Container, Status
+from sampan.model.container import ALIVE, Container, Status
 from sampan.model.digest import Digest
 from sampan.store.database import Database
 
@@ -73,10 +73,15 @@ class Containers:
         return [_decode(row[0]) for row in self._database.all("SELECT record FROM containers ORDER BY created DESC")]
 
     def with_status(self, *statuses: Status) -> list[Container]:
-        """Return the containers in any of these states."""
+        """Return the containers in any of these states, the newest first."""
         marks = ", ".join("?" * len(statuses))
-        rows = self._database.all(f"SELECT record FROM containers WHERE status IN ({marks})", *statuses)
+        query = f"SELECT record FROM containers WHERE status IN ({marks}) ORDER BY created DESC"
+        rows = self._database.all(query, *statuses)
         return [_decode(row[0]) for row in rows]
+
+    def alive(self) -> list[Container]:
+        """Return the containers that a monitor should be looking after, the newest first."""
+        return self.with_status(*ALIVE)
 
     def using(self, image: Digest) -> list[Container]:
         """Return the containers made from an image."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sampan.errors import InvalidInput, NotFound
 from sampan.model import label
@@ -13,72 +13,151 @@ from sampan.model.container import Container, Status
 if TYPE_CHECKING:
     from sampan.cli.context import Context
 
-_Test = Callable[["Context", Container, str], bool]
+_Test = Callable[[Container], bool]
 
 
 def matching(
     context: Context, containers: Iterable[Container], filters: Iterable[tuple[str, str]]
 ) -> Iterator[Container]:
     """Yield the containers that fit. Raises InvalidInput for a name or value there is not."""
-    wanted: dict[str, list[str]] = {}
+    wanted: dict[str, list[_Test]] = {}
     for name, value in filters:
         if name not in _TESTS:
             raise InvalidInput(f"Invalid filter '{name}'")
-        if name == "status" and value not in {status.value for status in Status}:
-            raise InvalidInput(f"Invalid filter 'status={value}'")
-        if name == "exited" and not re.fullmatch(r"[+-]?\d+", value):
-            raise InvalidInput(f'strconv.Atoi: parsing "{value}": invalid syntax')
-        wanted.setdefault(name, []).append(value)
+        wanted.setdefault(name, []).append(_TESTS[name](context, value))
     for container in containers:
-        if all(_fits(context, container, name, values) for name, values in wanted.items()):
+        if all(_fits(container, name, tests) for name, tests in wanted.items()):
             yield container
 
 
-def _fits(context: Context, container: Container, name: str, values: list[str]) -> bool:
-    answers = (_TESTS[name](context, container, value) for value in values)
+def _fits(container: Container, name: str, tests: list[_Test]) -> bool:
+    answers = (test(container) for test in tests)
     return all(answers) if name == "label" else any(answers)
 
 
-def _name(context: Context, container: Container, value: str) -> bool:
+def _name(context: Context, value: str) -> _Test:
     try:
-        return bool(re.search(value, container.name) or re.search(value, f"/{container.name}"))
+        pattern = re.compile(value)
     except re.error:
-        return False
+        return lambda container: False
+    return lambda container: bool(pattern.search(container.name) or pattern.search(f"/{container.name}"))
 
 
-def _ancestor(context: Context, container: Container, value: str) -> bool:
-    if value == container.spec.image:
-        return True
+def _status(context: Context, value: str) -> _Test:
+    if value not in {status.value for status in Status}:
+        raise InvalidInput(f"Invalid filter 'status={value}'")
+    return lambda container: container.status == value
+
+
+def _exited(context: Context, value: str) -> _Test:
+    if not re.fullmatch(r"[+-]?\d+", value):
+        raise InvalidInput(f'strconv.Atoi: parsing "{value}": invalid syntax')
+    return lambda container: container.status is Status.EXITED and container.exit_code == int(value)
+
+
+def _health(context: Context, value: str) -> _Test:
+    if value not in ("none", "starting", "healthy", "unhealthy"):
+        raise InvalidInput(f"Unrecognised filter value for health: {value}")
+    return lambda container: (container.health or "none") == value
+
+
+def _is_task(context: Context, value: str) -> _Test:
+    """Take the filter for what only a swarm has."""
+    if value.lower() not in ("true", "false", "1", "0"):
+        raise InvalidInput(f"Invalid filter 'is-task=[{value}]'")
+    return lambda container: value.lower() in ("false", "0")
+
+
+def _ancestor(context: Context, value: str) -> _Test:
     try:
         image = context.engine.image(value)
     except NotFound:
-        return False
-    return image.id == container.image_id or _chain(context, container.image_id)[: len(_chain(context, image.id))] == (
-        _chain(context, image.id)
-    )
+        return lambda container: value == container.spec.image
+    layers = _layers(context, image.id)
+    found: dict[str, bool] = {}
+
+    def descends(container: Container) -> bool:
+        identity = container.image_id
+        if identity not in found:
+            found[identity] = identity == image.id or _layers(context, identity)[: len(layers)] == layers
+        return value == container.spec.image or found[identity]
+
+    return descends
 
 
-def _chain(context: Context, image: str) -> list[str]:
+def _layers(context: Context, image: str) -> list[str]:
     layers: list[str] = context.engine.inspect_image(image)["RootFS"]["Layers"]
     return layers
 
 
-def _volume(context: Context, container: Container, value: str) -> bool:
-    return any(value in (volume.source, volume.target) for volume in container.spec.volumes)
+def _volume(context: Context, value: str) -> _Test:
+    return lambda container: any(value in (volume.source, volume.target) for volume in container.spec.volumes)
 
 
-_TESTS: dict[str, _Test] = {
-    "id": lambda context, container, value: container.id.startswith(value),
+def _created(context: Context, value: str) -> float:
+    try:
+        return context.engine.container(value).created
+    except NotFound as error:
+        raise NotFound(f"no such container {value}") from error
+
+
+def _before(context: Context, value: str) -> _Test:
+    moment = _created(context, value)
+    return lambda container: container.created < moment
+
+
+def _since(context: Context, value: str) -> _Test:
+    moment = _created(context, value)
+    return lambda container: container.created > moment
+
+
+def _publish(context: Context, value: str) -> _Test:
+    wanted = _ports("publish", value)
+    return lambda container: any(found for port, found in _known_ports(context, container).items() if port in wanted)
+
+
+def _expose(context: Context, value: str) -> _Test:
+    wanted = _ports("expose", value)
+
+    def exposes(container: Container) -> bool:
+        exposed = context.engine.inspect_image(container.image_id)["Config"].get("ExposedPorts") or {}
+        return not wanted.isdisjoint((*exposed, *_known_ports(context, container)))
+
+    return exposes
+
+
+def _known_ports(context: Context, container: Container) -> dict[str, Any]:
+    ports: dict[str, Any] = context.engine.inspect_container(container.id)["NetworkSettings"]["Ports"]
+    return ports
+
+
+def _ports(name: str, value: str) -> set[str]:
+    """Return the ports that ``80``, ``80/udp`` or ``8000-8080`` means, with their protocol."""
+    numbers, _, protocol = value.partition("/")
+    first, _, last = numbers.partition("-")
+    for number in (first, last or first):
+        if not number.isdecimal():
+            raise InvalidInput(
+                f'error while looking up for {name} {value}: strconv.ParseUint: parsing "{number}": invalid syntax'
+            )
+    return {f"{port}/{protocol or 'tcp'}" for port in range(int(first), int(last or first) + 1)}
+
+
+_TESTS: dict[str, Callable[[Context, str], _Test]] = {
+    "id": lambda context, value: lambda container: container.id.startswith(value),
     "name": _name,
-    "status": lambda context, container, value: container.status == value,
-    "label": lambda context, container, value: label.fits(container.spec.labels, value),
+    "status": _status,
+    "label": lambda context, value: lambda container: label.fits(container.spec.labels, value),
     "ancestor": _ancestor,
-    "exited": lambda context, container, value: (
-        container.status is Status.EXITED and container.exit_code == int(value)
-    ),
-    "network": lambda context, container, value: container.spec.network == value,
-    "health": lambda context, container, value: (container.health or "none") == value,
+    "exited": _exited,
+    "expose": _expose,
+    "health": _health,
+    "is-task": _is_task,
+    "isolation": lambda context, value: lambda container: value == "default",
+    "network": lambda context, value: lambda container: container.spec.network == value,
+    "publish": _publish,
     "volume": _volume,
-    "before": lambda context, container, value: container.created < context.engine.container(value).created,
-    "since": lambda context, container, value: container.created > context.engine.container(value).created,
+    "before": _before,
+    "since": _since,
 }
+"""For each name what makes a test of a value."""

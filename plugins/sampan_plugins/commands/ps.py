@@ -54,7 +54,7 @@ def ps(
         sys.stderr.write("WARNING: Ignoring custom format, because both --format and --quiet are set.\n")
         form = ""
     last = 1 if latest else last
-    asks_for_state = any(key in ("status", "exited") for key, _ in filters)
+    asks_for_state = any(key == "status" for key, _ in filters)
     found: Iterable[Container] = context.engine.containers(all=everything or last >= 0 or asks_for_state)
     if filters:
         from sampan_plugins.commands._container_filters import matching
