@@ -87,6 +87,14 @@ def test_logs(sampan, c1):
         'invalid value for "since": failed to parse value as time or duration: "foo"')
 
 
+def test_log_details(sampan):
+    flags = ("-l", "a=x <y", "-e", "E=1", "--log-opt", "labels=a", "--log-opt", "env=E", "--log-opt", "tag={{.Name}}")
+    sampan.run("run", "--name", "c1", "--net=none", *flags, "bb:1", "echo", "hello")
+    assert sampan.run("logs", "--details", "c1") == "E=1,a=x+%3Cy,tag=c1 hello"
+    stamped = sampan.run("logs", "--details", "-t", "c1")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z E=1,a=x\+%3Cy,tag=c1 hello", stamped)
+
+
 def test_logs_followed_to_the_end(sampan):
     sampan.run("run", "-d", "--name", "c1", "--net=none", "bb:1", "sh", "-c",
                "for i in 1 2 3 4; do echo $i; sleep 0.2; done")

@@ -15,15 +15,20 @@ from typing import Literal
 
 import msgspec
 
+NOTHING: Mapping[str, str] = {}
 Stream = Literal["stdout", "stderr"]
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """What ``logs`` shows: a line with its newline, or the beginning of one. ``time`` in seconds since the epoch."""
+    """What ``logs`` shows: a line with its newline, or the beginning of one. ``time`` in seconds since the epoch.
+
+    ``attributes`` is what was to be kept with it, None for nothing.
+    """
 
     stream: Stream
     time: float
     content: bytes
+    attributes: dict[str, str] | None = None
 
 
 class LogWriter(ABC):
@@ -42,8 +47,13 @@ class LogDriver(ABC):
     """A keeper of logs. Both methods raise InvalidInput on an option they do not know."""
 
     @abstractmethod
-    def open(self, where: str, container: str, options: Mapping[str, str]) -> LogWriter:
-        """Open the log of the container with this id for writing, continuing after what is there."""
+    def open(
+        self, where: str, container: str, options: Mapping[str, str], attributes: Mapping[str, str] = NOTHING
+    ) -> LogWriter:
+        """Open the log of the container with this id for writing, continuing after what is there.
+
+        ``attributes`` are to be kept with every line, for ``read`` to tell, by drivers that have a place for them.
+        """
 
     @abstractmethod
     def read(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from sampan.contracts.log import Entry
+from sampan.engine import log_attributes
 from sampan.errors import NotFound
 from sampan.store import owner
 
@@ -28,6 +29,6 @@ def logs(
 
     driver = engine.plugins.open_logs(container.log_driver)
     return driver.read(
-        engine.layout.container(container.id), container.spec.log_options,
+        engine.layout.container(container.id), log_attributes.driver_options(container.spec.log_options),
         since=since, until=until, tail=tail, follow=going_on if follow else None,
     )

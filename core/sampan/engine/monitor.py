@@ -242,7 +242,7 @@ class Monitor:
         places = volume_use.parts(container, places, self._bundle)
         draft = bundle.Draft(engine, container, self._bundle, path, places)
         self._log = engine.plugins.open_logs(container.log_driver).open(
-            engine.layout.container(container.id), container.id, container.spec.log_options
+            engine.layout.container(container.id), container.id, *self._log_options()
         )
         streams = stack.enter_context(Streams(self._bundle, container.spec, self._log))
         if connecting is not None:
@@ -251,6 +251,15 @@ class Monitor:
         draft.finish(self._endpoint, self._size)
         streams.begin(engine.runtime(container.runtime).create(container.id, self._bundle, streams.stdio()))
         return streams
+
+    def _log_options(self) -> tuple[dict[str, str], dict[str, str]]:
+        """Return the options that are the log driver's, and what others say is to be kept with every line."""
+        if not self._container.spec.log_options:
+            return {}, {}
+        from sampan.engine import log_attributes
+
+        options = log_attributes.driver_options(self._container.spec.log_options)
+        return options, log_attributes.attributes(self._container)
 
     def _let_go(self) -> None:
         """Let the kernel take the namespaces away, once the container is out of them too."""

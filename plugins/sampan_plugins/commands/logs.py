@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,9 @@ from sampan import hookimpl
 from sampan.cli.command import command
 from sampan.cli.context import Context, pass_context
 from sampan.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from sampan.contracts.log import Entry
 
 
 @hookimpl
@@ -46,7 +50,7 @@ def logs(
             pending.clear()
         target = descriptor
         if prefix and begins[entry.stream]:
-            pending += prefix(entry.time)
+            pending += prefix(entry)
         pending += entry.content
         begins[entry.stream] = entry.content.endswith(b"\n")
         if follow:
@@ -55,14 +59,33 @@ def logs(
     write(target, bytes(pending))
 
 
-def _prefix(timestamps: bool, details: bool) -> Callable[[float], bytes]:
+def _prefix(timestamps: bool, details: bool) -> Callable[[Entry], bytes]:
     from sampan.cli.units import format_moment
 
-    def prefix(time: float) -> bytes:
-        stamp = format_moment(time, padded=True).encode() + b" " if timestamps else b""
-        return stamp + (b" " if details else b"")
+    second, shown = -1, b""
+
+    def stamp(time: float) -> bytes:
+        nonlocal second, shown
+        whole = int(time)
+        if whole != second:  # most lines share it with their neighbour
+            second, shown = whole, format_moment(whole, padded=True).encode()[:20]
+        return b"%b%09dZ " % (shown, min(round((time - whole) * 1e9), 10**9 - 1))
+
+    def prefix(entry: Entry) -> bytes:
+        told = stamp(entry.time) if timestamps else b""
+        return told + _attributes(entry) + b" " if details else told
 
     return prefix
+
+
+def _attributes(entry: Entry) -> bytes:
+    """Return what is kept with a line, as in a query of a URL."""
+    if not entry.attributes:
+        return b""
+    from urllib.parse import quote_plus
+
+    pairs = (f"{quote_plus(key)}={quote_plus(value)}" for key, value in sorted(entry.attributes.items()))
+    return ",".join(pairs).encode()
 
 
 def _moment(flag: str, text: str) -> float:

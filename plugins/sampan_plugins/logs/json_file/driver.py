@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Iterator, Mapping
 
-from sampan.contracts.log import Entry, LogDriver, LogWriter
+from sampan.contracts.log import NOTHING, Entry, LogDriver, LogWriter
 from sampan.errors import InvalidInput, OutOfSpace, Unavailable
 
 _UNITS = {"": 1, "b": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "p": 10**15}
@@ -18,14 +18,16 @@ class JsonFileDriver(LogDriver):
         self._defaults = dict(defaults or {})
         _parse(self._defaults)
 
-    def open(self, where: str, container: str, options: Mapping[str, str]) -> LogWriter:
+    def open(
+        self, where: str, container: str, options: Mapping[str, str], attributes: Mapping[str, str] = NOTHING
+    ) -> LogWriter:
         """Open ``where/CONTAINER-json.log``. Raises InvalidInput on options, OutOfSpace, Unavailable."""
         from sampan_plugins.logs.json_file.files import path_of
         from sampan_plugins.logs.json_file.writer import JsonFileWriter
 
         max_size, max_file = _parse({**self._defaults, **options})
         try:
-            return JsonFileWriter(path_of(where, container), max_size, max_file)
+            return JsonFileWriter(path_of(where, container), max_size, max_file, attributes)
         except OSError as error:
             kind = OutOfSpace if error.errno in (errno.ENOSPC, errno.EDQUOT) else Unavailable
             raise kind(f"cannot open the log of {container[:12]} in {where}: {error.strerror}") from error

@@ -1,8 +1,9 @@
 """Turn output into the lines of a json-file log, and back.
 
-A line is ``{"log":"…\\n","stream":"stdout","time":"2026-01-02T03:04:05.678901234Z"}``, byte for byte as Docker writes
-it: control characters as \\u00XX save \\n and \\r; <, > and & escaped; each byte that is not UTF-8 becomes
-U+FFFD, as JSON has no place for it. A reader sees the replacement, never the byte.
+A line is ``{"log":"…\\n","stream":"stdout","time":"2026-01-02T03:04:05.678901234Z"}``, with a member ``attrs`` before
+the time where there are attributes, byte for byte as Docker writes it: control characters as \\u00XX save \\n and
+\\r; <, > and & escaped; each byte that is not UTF-8 becomes U+FFFD, as JSON has no place for it. A reader sees the
+replacement, never the byte.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 import time as clock
 from calendar import timegm
+from collections.abc import Mapping
 
 import msgspec
 
@@ -24,9 +26,21 @@ class _Line(msgspec.Struct):
     log: str = ""
     stream: Stream = "stdout"
     time: str = ""
+    attrs: dict[str, str] | None = None
 
 
-def encode(stream: Stream, content: bytes, time: float) -> bytes:
+def extra(attributes: Mapping[str, str]) -> bytes:
+    """Return what attributes, if any, put into every line."""
+    return b',"attrs":' + _escape_page(msgspec.json.encode(attributes, order="sorted")) if attributes else b""
+
+
+def _escape_page(document: bytes) -> bytes:
+    for one in b"<>&":
+        document = document.replace(b"%c" % one, b"\\u%04x" % one)
+    return document
+
+
+def encode(stream: Stream, content: bytes, time: float, extra: bytes = b"") -> bytes:
     """Encode whole lines, each ending in a newline, or one piece without any, as records of one moment.
 
     The lines are never taken apart: one replacement over the whole makes this as fast as copying.
@@ -38,7 +52,7 @@ def encode(stream: Stream, content: bytes, time: float) -> bytes:
         escaped = text.encode()
     else:
         escaped = _escape(content)
-    end = b'","stream":"%b","time":"%b"}\n' % (stream.encode(), format_time(time).encode())
+    end = b'","stream":"%b"%b,"time":"%b"}\n' % (stream.encode(), extra, format_time(time).encode())
     begin = b'{"log":"'
     if escaped.endswith(b"\n"):
         return begin + escaped[:-1].replace(b"\n", rb"\n" + end + begin) + rb"\n" + end
@@ -71,7 +85,7 @@ class Decoder:
         """Return the entry, or None for a line a crash has torn."""
         try:
             found = self._decode(line)
-            return Entry(found.stream, self._time(found.time), found.log.encode(errors="replace"))
+            return Entry(found.stream, self._time(found.time), found.log.encode(errors="replace"), found.attrs)
         except (msgspec.MsgspecError, ValueError):
             return None
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
-from sampan.contracts.log import LogWriter, Stream
+from sampan.contracts.log import NOTHING, LogWriter, Stream
 from sampan_plugins.logs.json_file import files
-from sampan_plugins.logs.json_file.record import encode
+from sampan_plugins.logs.json_file.record import encode, extra
 
 LONGEST = 16 * 1024
 """A line of more bytes than this is kept in pieces, as Docker keeps it; only the last piece has the newline."""
@@ -15,10 +16,13 @@ LONGEST = 16 * 1024
 class JsonFileWriter(LogWriter):
     """The writer of one log. A full disk loses output, and says so in the log later, but never raises."""
 
-    def __init__(self, path: str, max_size: int, max_file: int) -> None:
+    def __init__(
+        self, path: str, max_size: int, max_file: int, attributes: Mapping[str, str] = NOTHING
+    ) -> None:
         self._path = path
         self._max_size = max_size
         self._max_file = max_file
+        self._extra = extra(attributes)
         self._unfinished: dict[Stream, bytes] = {"stdout": b"", "stderr": b""}
         self._began: dict[Stream, float] = {"stdout": 0.0, "stderr": 0.0}
         self._lost = 0
@@ -32,12 +36,12 @@ class JsonFileWriter(LogWriter):
         end = content.rfind(b"\n") + 1
         whole, rest = content[:end], content[end:]
         if len(whole) > LONGEST and (pieces := _split_long(whole)):
-            self._keep(b"".join(encode(stream, piece, time) for piece in pieces))
+            self._keep(b"".join(encode(stream, piece, time, self._extra) for piece in pieces))
         elif whole:
-            self._keep(encode(stream, whole, time))
+            self._keep(encode(stream, whole, time, self._extra))
         while len(rest) > LONGEST:
             cut = _cut(rest, 0)
-            self._keep(encode(stream, rest[:cut], time))
+            self._keep(encode(stream, rest[:cut], time, self._extra))
             rest = rest[cut:]
         self._unfinished[stream] = rest
         self._began[stream] = time
@@ -46,7 +50,7 @@ class JsonFileWriter(LogWriter):
         """Keep lines that never got their newline, and close the file."""
         for stream, rest in self._unfinished.items():
             if rest:
-                self._keep(encode(stream, rest, self._began[stream]))
+                self._keep(encode(stream, rest, self._began[stream], self._extra))
                 self._unfinished[stream] = b""
         if self._fd >= 0:
             os.close(self._fd)
@@ -73,7 +77,7 @@ class JsonFileWriter(LogWriter):
     def _append(self, records: bytes) -> None:
         if self._lost:
             note = b"[log: %d bytes were lost: no space or error while writing]\n" % self._lost
-            records = encode("stderr", note, _now()) + records
+            records = encode("stderr", note, _now(), self._extra) + records
         try:
             if self._fd < 0:
                 self._open()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from sampan.contracts.log import Entry, LogDriver, LogWriter, Stream
+from sampan.contracts.log import NOTHING, Entry, LogDriver, LogWriter, Stream
 from sampan.errors import InvalidInput, Unsupported
 
 
 class NoneLogDriver(LogDriver):
     """Takes everything, keeps nothing, and cannot be read."""
 
-    def open(self, where: str, container: str, options: Mapping[str, str]) -> LogWriter:
+    def open(
+        self, where: str, container: str, options: Mapping[str, str], attributes: Mapping[str, str] = NOTHING
+    ) -> LogWriter:
         """Open a writer that forgets. Raises InvalidInput on any option."""
         _check(options)
         return _Forgetful()
