@@ -30,7 +30,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``pins`` maps ``SLOT/NAME`` to the distribution that may claim it; ``options`` maps ``SLOT/NAME`` to the table
     handed to that plugin; ``registries`` maps a host, with its port, to how it is reached. ``disabled`` lists
     extensions, as ``extensions/NAME``, that are installed and shall not be used. ``standby`` is how many seconds a
-    process that makes the next command start sooner waits for it; 0: there is none.
+    process that makes the next command start sooner waits for it; 0: there is none. ``slumber`` is after how many quiet
+    seconds a container's monitor gives its memory back; 0: never.
     """
 
     root: str = "/var/lib/sampan"
@@ -45,6 +46,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     image_format: str = "docker-archive"
     detach_keys: str = "ctrl-p,ctrl-q"
     standby: int = 60
+    slumber: int = 10
     pins: dict[str, str] = {}
     options: dict[str, dict[str, Any]] = {}
     registries: dict[str, RegistryHost] = {}

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sampan.config import Settings
-from sampan.engine import bundle, events, halt, networking, policy, undo, volume_use, wire
+from sampan.engine import bundle, events, halt, networking, policy, rendezvous, undo, volume_use, wire
 from sampan.engine.detaching import detach
 from sampan.engine.exec_ import exit_code
 from sampan.engine.start import STARTABLE
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from sampan.contracts.log import LogWriter
     from sampan.engine.engine import Engine
+    from sampan.engine.slumber import Memory
 
 _FAILED = 128
 """The exit code on the record of a container that could not be started, where its command is not to blame."""
@@ -78,6 +79,23 @@ def run(
         engine.close()
 
 
+def wake(note: int) -> None:
+    """Be the monitor again, in the process that was it before it slept (see ``sampan.engine.slumber``)."""
+    from sampan.engine import slumber
+    from sampan.engine.engine import Engine
+    from sampan.plugin.manager import Plugins
+
+    try:
+        memory = slumber.remember(note)
+        engine = Engine(memory.settings, Plugins(memory.settings, claims=memory.claims))
+        try:
+            Monitor(engine, engine.store.containers.get(memory.container), None).wake(memory)
+        finally:
+            engine.close()
+    finally:
+        os._exit(0)
+
+
 class Monitor:
     """One container's keeper."""
 
@@ -92,6 +110,7 @@ class Monitor:
         self._endpoint = Endpoint(network="", driver="")
         self._loaded: set[str] = set()
         self._backoff = policy.Backoff()
+        self._patience = float(engine.settings.slumber)
 
     def run(self, starter: socket.socket, attach: bool) -> None:
         """Start the container, serve it until its end, and clear up; as often as its restart policy says."""
@@ -112,10 +131,26 @@ class Monitor:
         while self._container.status is Status.RESTARTING:
             self._run_again()
 
+    def wake(self, memory: Memory) -> None:
+        """Go on after having slept."""
+        self._sandbox = None if memory.sandbox < 0 else memory.sandbox
+        self._host = None if memory.host < 0 else memory.host
+        self._backoff = policy.Backoff(memory.pause)
+        self._patience = memory.patience()
+        with ExitStack() as stack:
+            stack.callback(self._let_go)
+            self._log = self._open_log()
+            self._until_end(stack.enter_context(Streams.resumed(self._container.spec, self._log, memory.streams)))
+        while self._container.status is Status.RESTARTING:
+            self._run_again()
+
     def _look_after(self, streams: Streams) -> None:
         """Serve the container that has been started until its end is on record and told."""
         events.container(self._engine, self._container, "start")
         self._engine.plugins.container_started(self._container)
+        self._until_end(streams)
+
+    def _until_end(self, streams: Streams) -> None:
         with self._checked():
             code, error = self._serve(streams)
         self._end(code, error)
@@ -241,10 +276,9 @@ class Monitor:
         mount.mount_all(engine.storage(container.storage_driver).mounts(container.id), f"{self._bundle}/rootfs")
         places = volume_use.parts(container, places, self._bundle)
         draft = bundle.Draft(engine, container, self._bundle, path, places)
-        self._log = engine.plugins.open_logs(container.log_driver).open(
-            engine.layout.container(container.id), container.id, *self._log_options()
-        )
-        streams = stack.enter_context(Streams(self._bundle, container.spec, self._log))
+        self._log = self._open_log()
+        listener = rendezvous.listen(f"{self._bundle}/attach.sock")
+        streams = stack.enter_context(Streams(listener, container.spec, self._log))
         if connecting is not None:
             self._endpoint = connecting.result(Endpoint)
             self._loaded.update(connecting.loaded)
@@ -293,12 +327,41 @@ class Monitor:
 
     def _serve(self, streams: Streams) -> tuple[int, str]:
         """Carry bytes until the container ends; return its exit code, and why when it was not its own end."""
+        # Checks of its health are carried out by a child, which could not find its way back to a new interpreter.
+        patience = 0.0 if self._container.health else self._patience
         try:
-            return exit_code(streams.serve(self._kill_rest)), ""
+            while (status := streams.serve(self._kill_rest, patience)) is None:
+                self._sleep(streams)
+                patience = 0.0  # it could not
+            return exit_code(status), ""
         except Exception as error:
             from sampan.engine.recovery import KILLED
 
             return KILLED, f"internal error: {type(error).__name__}: {error}"
+
+    def _sleep(self, streams: Streams) -> None:
+        """Give the memory back until something happens. Returns only when that cannot be done."""
+        from sampan.engine import slumber
+
+        engine = self._engine
+        memory = slumber.Memory(
+            settings=engine.settings, claims=engine.plugins.claims, container=self._container.id,
+            streams=streams.held(), sandbox=-1 if self._sandbox is None else self._sandbox,
+            host=-1 if self._host is None else self._host, pause=self._backoff.last, quiet=self._patience,
+            since=time.time(),
+        )
+        engine.close()
+        if self._log is not None:
+            self._log.close()
+        slumber.sleep(memory)
+        self._log = self._open_log()
+        streams.log(self._log)
+
+    def _open_log(self) -> LogWriter:
+        container = self._container
+        return self._engine.plugins.open_logs(container.log_driver).open(
+            self._engine.layout.container(container.id), container.id, *self._log_options()
+        )
 
     def _kill_rest(self) -> None:
         """Kill what outlives the first process where they share the host's pid namespace; elsewhere the kernel does."""

@@ -46,12 +46,12 @@ def after_boot(container: Container) -> bool:
 class Backoff:
     """The pauses before each start: twice as long each time, up to a minute."""
 
-    def __init__(self) -> None:
-        self._last = 0.0
+    def __init__(self, last: float = 0.0) -> None:
+        self.last = last
 
     def next(self, ran: float) -> float:
         """Return the seconds to wait after a run of ``ran`` seconds."""
         if ran >= _LONG_ENOUGH:
-            self._last = 0.0
-        self._last = min(self._last * 2, _LONGEST) or _FIRST
-        return self._last
+            self.last = 0.0
+        self.last = min(self.last * 2, _LONGEST) or _FIRST
+        return self.last

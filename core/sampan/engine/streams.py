@@ -13,8 +13,10 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from sampan.contracts.runtime import Started, Stdio
-from sampan.engine import rendezvous, wire
+from sampan.engine import wire
 from sampan.engine.wire import Kind
 from sampan.errors import SampanError
 
@@ -29,6 +31,37 @@ _GRACE = 0.1
 """Seconds after the end of the container that its pipes are waited for, where somebody outside it holds them open."""
 _REST = 1 << 20
 """Bytes that a pipe may still hold then."""
+
+
+class Connection(msgspec.Struct, frozen=True):
+    """A client of the container's streams."""
+
+    descriptor: int
+    watches: bool
+    types: bool
+
+
+class Held(msgspec.Struct, frozen=True):
+    """The descriptors of a container's streams; -1 for none."""
+
+    outputs: dict[int, str]
+    input: int
+    console: int
+    listener: int
+    pidfd: int
+    pid: int
+    input_ends: bool
+    clients: tuple[Connection, ...]
+
+    @property
+    def watched(self) -> list[int]:
+        """Those at which something can happen."""
+        return [*self.outputs, self.listener, self.pidfd, *(client.descriptor for client in self.clients)]
+
+    @property
+    def all(self) -> set[int]:
+        """All there are."""
+        return {*self.watched, self.input, self.console} - {-1}
 
 
 class Client:
@@ -58,7 +91,7 @@ class Client:
 class Streams:
     """The descriptors of one container's standard streams, and a loop over them. A context manager."""
 
-    def __init__(self, where: str, spec: ContainerSpec, log: LogWriter) -> None:
+    def __init__(self, listener: socket.socket, spec: ContainerSpec, log: LogWriter) -> None:
         self._spec = spec
         self._log = log
         self._outputs: dict[int, Stream] = {}
@@ -73,8 +106,12 @@ class Streams:
         self._pidfd = -1
         self.pid = 0
         self._ended = False
-        self._listener = rendezvous.listen(f"{where}/attach.sock")
+        self._listener = listener
         self._poll.register(self._listener, select.POLLIN)
+
+    def log(self, log: LogWriter) -> None:
+        """Keep what comes from now on in another log."""
+        self._log = log
 
     def stdio(self) -> Stdio:
         """Make the container's pipes; a container with a terminal gets none."""
@@ -117,14 +154,19 @@ class Streams:
         self._poll.register(connection, select.POLLIN)
         return client
 
-    def serve(self, ended: Callable[[], None]) -> int:
+    def serve(self, ended: Callable[[], None], patience: float = 0.0) -> int | None:
         """Carry bytes until the first process has ended and all output is read; return its wait status.
 
-        ``ended`` is called in between, to end whoever else could write.
+        ``ended`` is called in between, to end whoever else could write. Where nothing happens, and nothing is under
+        way, for ``patience`` seconds (0: for ever), None is returned, and it can be called again.
         """
         status, deadline = None, 0.0
         while status is None or (self._outputs and time.monotonic() < deadline):
-            for descriptor, events in self._poll.poll(None if status is None else 20):
+            waiting = None if not patience or self._busy() else patience * 1000
+            ready = self._poll.poll(waiting if status is None else 20)
+            if not ready and status is None:
+                return None
+            for descriptor, events in ready:
                 if descriptor != self._pidfd:
                     self._handle(descriptor, events)
                     continue
@@ -138,6 +180,37 @@ class Streams:
         for descriptor in list(self._outputs):
             self._read_rest(descriptor)
         return status
+
+    def _busy(self) -> bool:
+        """Tell whether bytes are on their way that are in no descriptor."""
+        clients = self._clients.values()
+        return bool(self._typed or self._held or any(client.waiting or client.parser.pending for client in clients))
+
+    def held(self) -> Held:
+        """Return the descriptors, for ``resumed``; to be called when nothing is under way."""
+        return Held(
+            outputs={**self._outputs}, input=_number(self._input), console=_number(self._console),
+            listener=self._listener.fileno(), pidfd=self._pidfd, pid=self.pid, input_ends=self._input_ends,
+            clients=tuple(
+                Connection(number, client.watches, client.types) for number, client in self._clients.items()
+            ),
+        )
+
+    @classmethod
+    def resumed(cls, spec: ContainerSpec, log: LogWriter, held: Held) -> Streams:
+        """Return the streams as they were in the process that this one was before it executed itself."""
+        streams = cls(socket.socket(fileno=held.listener), spec, log)
+        streams._outputs = {number: _stream(name) for number, name in held.outputs.items()}
+        streams._input = None if held.input < 0 else held.input
+        streams._console = None if held.console < 0 else held.console
+        streams._input_ends = held.input_ends
+        streams.pid, streams._pidfd = held.pid, held.pidfd
+        streams._poll.register(held.pidfd, select.POLLIN)
+        for connection in held.clients:
+            client = streams.admit(socket.socket(fileno=connection.descriptor))
+            client.watches, client.types = connection.watches, connection.types
+        streams._hold(False)
+        return streams
 
     def finish(self, code: int) -> None:
         """Tell everyone the exit code, after all output, and wait until they have it or are gone."""
@@ -343,6 +416,14 @@ class Streams:
         for descriptor in open_ends - {None, -1}:
             assert descriptor is not None
             os.close(descriptor)
+
+
+def _number(descriptor: int | None) -> int:
+    return -1 if descriptor is None else descriptor
+
+
+def _stream(name: str) -> Stream:
+    return "stderr" if name == "stderr" else "stdout"
 
 
 def _read_on(connection: socket.socket) -> bool:

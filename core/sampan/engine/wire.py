@@ -85,6 +85,11 @@ class Parser:
     def __init__(self) -> None:
         self._pending = bytearray()
 
+    @property
+    def pending(self) -> bool:
+        """Whether the beginning of a frame has come, and not its end."""
+        return bool(self._pending)
+
     def feed(self, received: bytes) -> Iterator[tuple[Kind, bytes]]:
         """Take bytes as they come, yield the frames that are whole. Raises ValueError on what is no frame."""
         self._pending += received
