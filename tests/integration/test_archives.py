@@ -68,7 +68,8 @@ def test_what_goes_wrong(sampan: Sampan, saved: Path, tmp_path: Path) -> None:
     assert sampan.fails("save", "-o", tmp_path, "bb:1") == "failed to save image: cannot write to a directory"
     nowhere = tmp_path / "no/where"
     assert sampan.fails("save", "-o", nowhere, "bb:1") == f"failed to save image: {nowhere}: no such file or directory"
-    assert sampan.fails("save", "-o", "/dev/full", "bb:1") == "no space left to write the archive"
+    assert sampan.fails("save", "-o", "/dev/full", "bb:1") == (
+        "no space left to write the archive (free some space and try again)")
     assert sampan.fails("load", "-i", nowhere) == f"open {nowhere}: no such file or directory"
     assert sampan.fails("load") == "requested load from stdin, but stdin is empty"
     assert "the input is in no image format" in sampan.fails("load", stdin=b"not an archive")

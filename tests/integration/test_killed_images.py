@@ -67,7 +67,7 @@ class Killing:
         """Begin a command in a process group of its own, and wait until its imports are done."""
         settings = msgspec.json.encode(self.settings).decode()
         command = python(_COMMAND, settings, verb, self.image, str(self.source), stdout=subprocess.PIPE,
-                         process_group=0)
+                         stderr=subprocess.STDOUT, process_group=0)
         assert command.stdout is not None and command.stdout.readline() == b"go\n"
         return command
 

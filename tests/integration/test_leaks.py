@@ -61,6 +61,7 @@ def test_many_runs_leave_nothing(bench: Bench) -> None:
 
 def test_failures_leave_nothing(bench: Bench) -> None:
     bench.run("true", network="bridge")
+    bench.engine.containers(all=True)
     before = _own()
     for _ in range(10):
         container = bench.create("nope", network="bridge")

@@ -9,6 +9,7 @@ from tests.core.engine.workbench import archive, content, engine_at, tree
 
 from sampan.engine import unpack
 from sampan.errors import Corrupt, NotFound
+from sampan.model.image import Manifest, decode
 
 
 def test_another_driver_unpacks_from_the_blobs(tmp_path: Path) -> None:
@@ -26,10 +27,13 @@ def test_another_driver_unpacks_from_the_blobs(tmp_path: Path) -> None:
 def test_damaged_and_missing_blobs_are_told_of(tmp_path: Path) -> None:
     with engine_at(tmp_path, "overlay2") as engine:
         image = engine.import_image(io.BytesIO(archive({"a": b"1"})), "x")
-        layer = max(os.scandir(f"{tmp_path}/data/blobs/sha256"), key=lambda entry: entry.stat().st_size).path
+        manifest = decode(engine.store.blobs.read(image.manifest), Manifest, "manifest")
+        layer = engine.store.blobs.path(manifest.layers[0].digest)
         before = content(engine)
     with engine_at(tmp_path, "vfs") as engine:
-        Path(layer).write_bytes(Path(layer).read_bytes().replace(b"1", b"2", 1))
+        damaged = bytearray(Path(layer).read_bytes())
+        damaged[len(damaged) // 2] ^= 0xFF
+        Path(layer).write_bytes(damaged)
         with pytest.raises(Corrupt):
             unpack.ensure_unpacked(engine, image, "vfs")
         os.unlink(layer)
