@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from sampan.engine import bundle_mounts, confinement, hostfiles, networking, process
+from sampan.engine import bundle_mounts, confinement, hostfiles, limits, networking, process
 from sampan.errors import Conflict, InvalidInput
 from sampan.kernel import paths, users
 from sampan.model import runtime_spec as oci
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
     from sampan.engine.engine import Engine
     from sampan.engine.exec_ import ExecRequest
-    from sampan.model.container import Container, ContainerSpec, Limits
+    from sampan.model.container import Container, ContainerSpec
     from sampan.model.network import Endpoint
 
 _FILE = "config.json"
@@ -76,7 +75,7 @@ class Draft:
                 for limit in spec.ulimits
             ],
             no_new_privileges=no_new_privileges,
-            oom_score_adj=None,
+            oom_score_adj=spec.oom_score_adj,
         )
 
     def _hostname(self) -> str:
@@ -133,6 +132,8 @@ def exec_process(container: Container, spec: oci.Spec, request: ExecRequest) -> 
         capabilities=capabilities,
         rlimits=first.rlimits,
         no_new_privileges=first.no_new_privileges,
+        oom_score_adj=first.oom_score_adj,
+        apparmor_profile="unconfined" if request.privileged else first.apparmor_profile,
     )
 
 
@@ -156,8 +157,10 @@ def _linux(
     return oci.Linux(
         namespaces=_namespaces(spec, sandbox),
         devices=confinement.devices(spec.devices, spec.privileged),
-        cgroups_path=f"/sampan/{container.id}",
-        resources=resources(spec.limits, confinement.device_rules(spec.devices, spec.privileged)),
+        cgroups_path=limits.cgroup_path(spec.cgroup_parent, container.id),
+        resources=limits.resources(
+            spec.limits, confinement.device_rules(spec.devices, spec.privileged, spec.device_rules)
+        ),
         seccomp=None if spec.privileged and not options.seccomp else options.filter(capabilities),
         sysctl=dict(spec.sysctls),
         masked_paths=[] if open_paths else confinement.masked_paths(),
@@ -176,23 +179,6 @@ def _namespaces(spec: ContainerSpec, sandbox: str | None) -> list[oci.Namespace]
     if sandbox is not None:
         namespaces.append(oci.Namespace(type="network", path=sandbox))
     return namespaces
-
-
-def resources(limits: Limits, rules: Sequence[oci.DeviceRule] = ()) -> oci.Resources:
-    """Return what a container's cgroup allows."""
-    allowed = oci.Resources(devices=list(rules))
-    if limits.memory or limits.memory_swap or limits.memory_reservation:
-        allowed.memory = oci.Memory(
-            limit=limits.memory or None, swap=limits.memory_swap or None, reservation=limits.memory_reservation or None
-        )
-    if limits.cpu_quota or limits.cpu_period or limits.cpu_shares or limits.cpuset_cpus or limits.cpuset_mems:
-        allowed.cpu = oci.CPU(
-            shares=limits.cpu_shares or None, quota=limits.cpu_quota or None, period=limits.cpu_period or None,
-            cpus=limits.cpuset_cpus, mems=limits.cpuset_mems,
-        )
-    if limits.pids:
-        allowed.pids = oci.Pids(limit=limits.pids)
-    return allowed
 
 
 def _identity(root: str, user: str, groups: tuple[str, ...]) -> users.Identity:

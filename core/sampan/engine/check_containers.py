@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sampan import naive
 from sampan.contracts.storage import Kind, Snapshot
-from sampan.engine import halt, networking, recovery, remove
+from sampan.engine import halt, limits, networking, recovery, remove
 from sampan.engine.check_finding import Suspicion, reason
 from sampan.errors import SampanError
 from sampan.kernel import cgroups
@@ -89,7 +89,7 @@ def _check_run(engine: Engine, container: Container) -> Iterator[Suspicion]:
         runtime = engine.runtime(container.runtime)
         if not runtime.pids(container.id):
             missing.append("its processes")
-        if runtime.capabilities.cgroup and not _has_cgroup(container.id):
+        if runtime.capabilities.cgroup and not _has_cgroup(container):
             missing.append("its control group")
     except SampanError as error:
         missing.append(f"its runtime ({error.message})")
@@ -107,7 +107,7 @@ def _check_rest(engine: Engine, container: Container) -> Iterator[Suspicion]:
     left = []
     if os.path.exists(engine.layout.bundle(container.id)):
         left.append("its bundle")
-    if _has_cgroup(container.id):
+    if _has_cgroup(container):
         left.append("its control group")
     if container.id in _connected(engine, container):
         left.append("its network endpoint")
@@ -126,9 +126,9 @@ def _connected(engine: Engine, container: Container) -> list[str]:
         return []  # that it cannot be opened is said of the network
 
 
-def _has_cgroup(container: str) -> bool:
+def _has_cgroup(container: Container) -> bool:
     try:
-        group = cgroups.open_group(f"sampan/{container}")
+        group = cgroups.open_group(limits.cgroup_path(container.spec.cgroup_parent, container.id))
     except SampanError:
         return False
     return any(map(os.path.isdir, group.directories.values()))

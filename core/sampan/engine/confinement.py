@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
@@ -31,6 +32,7 @@ READONLY_PATHS: Final = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/pr
 
 _SHM_SIZE = 64 << 20
 _NOT_DEVICES = frozenset(("pts", "shm", "fd", "mqueue", "console", ".lxc", ".lxd-mounts", ".udev"))
+_DEVICE_RULE = re.compile(r"([acb]) ([0-9]+|\*):([0-9]+|\*) ([rwm]{1,3})", re.ASCII)
 _KINDS = {stat.S_IFCHR: "c", stat.S_IFBLK: "b"}
 
 
@@ -73,6 +75,8 @@ def parse_security(options: Iterable[str]) -> Security:
     """Understand ``--security-opt`` words. Raises InvalidInput on those Docker does not know."""
     found: dict[str, str | bool] = {}
     for option in options:
+        if "=" not in option and ":" not in option and option != "no-new-privileges":
+            raise InvalidInput(f'Invalid --security-opt: "{option}"')
         name, separator, value = option.partition("=") if "=" in option else option.partition(":")
         if name == "no-new-privileges":
             found["no_new_privileges"] = _boolean(value, option) if separator else True
@@ -83,7 +87,7 @@ def parse_security(options: Iterable[str]) -> Security:
         elif name == "label" and value:
             found["label"] = "" if value == "disable" else value
         else:
-            raise InvalidInput(f'invalid --security-opt: "{option}"')
+            raise _unknown(option)
     if found.get("label"):
         raise InvalidInput(f"security label {found['label']!r} is not supported", "use label=disable")
     return msgspec.convert(found, Security)
@@ -94,7 +98,11 @@ def _boolean(value: str, option: str) -> bool:
         return True
     if value.lower() in ("0", "f", "false"):
         return False
-    raise InvalidInput(f'invalid --security-opt: "{option}"')
+    raise _unknown(option)
+
+
+def _unknown(option: str) -> InvalidInput:
+    return InvalidInput(f'invalid --security-opt 2: "{option}"')  # the number is Docker's
 
 
 def capability_set(add: Iterable[str], drop: Iterable[str], privileged: bool) -> list[str]:
@@ -173,8 +181,11 @@ def devices(requests: Iterable[str], privileged: bool) -> list[oci.Device]:
     return [device for request in requests for device, _ in _requested(request)]
 
 
-def device_rules(requests: Iterable[str], privileged: bool) -> list[oci.DeviceRule]:
-    """Return the device cgroup's rules: everything when privileged, else the default devices and those asked for."""
+def device_rules(requests: Iterable[str], privileged: bool, more: Iterable[str] = ()) -> list[oci.DeviceRule]:
+    """Return the device cgroup's rules: everything when privileged, else the default devices and those asked for.
+
+    ``more`` are rules as the kernel words them, ``TYPE MAJOR:MINOR ACCESS``. Raises InvalidInput.
+    """
     if privileged:
         return [oci.DeviceRule(allow=True, access="rwm")]
     rules = [oci.DeviceRule(allow=False, access="rwm"), *_default_rules()]
@@ -182,7 +193,22 @@ def device_rules(requests: Iterable[str], privileged: bool) -> list[oci.DeviceRu
         oci.DeviceRule(allow=True, type=device.type, major=device.major, minor=device.minor, access=access)
         for request in requests for device, access in _requested(request)
     ]
-    return rules
+    return [*rules, *(rule for text in more for rule in parse_device_rule(text))]
+
+
+def parse_device_rule(text: str) -> list[oci.DeviceRule]:
+    """Understand ``TYPE MAJOR:MINOR ACCESS``, where a number may be ``*``. Raises InvalidInput in Docker's words.
+
+    The type ``a`` becomes two rules: the kernel takes it for every device, whatever numbers come with it.
+    """
+    match = _DEVICE_RULE.fullmatch(text)
+    if match is None:
+        raise InvalidInput(f"invalid device cgroup format '{text}'")
+    major, minor = (None if number == "*" else int(number) for number in match.group(2, 3))
+    return [
+        oci.DeviceRule(allow=True, type=kind, major=major, minor=minor, access=match[4])
+        for kind in match[1].replace("a", "bc")
+    ]
 
 
 def _default_rules() -> Iterator[oci.DeviceRule]:

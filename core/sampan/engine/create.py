@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sampan.engine import bundle_mounts, confinement, events, names, networking, policy, process, security, undo
+from sampan.errors import Unsupported
 from sampan.model.container import Container, ContainerSpec, Status
 from sampan.model.image import Image
 
@@ -83,6 +84,10 @@ def _describe(engine: Engine, spec: ContainerSpec, image: Image) -> Container:
         health.check(merged.health)
     settled = security.settle(spec.security_options)
     confinement.devices(spec.devices, privileged=False)
+    if spec.storage_options:
+        raise Unsupported(
+            f"--storage-opt is not supported by the storage driver {spec.storage_driver or engine.storage_name()}"
+        )
     network = networking.resolve(engine, spec)
     return Container(
         id=names.container_id(),

@@ -12,8 +12,10 @@ from sampan.errors import SampanError
 from sampan.model.network import Endpoint
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sampan.engine.engine import Engine
-    from sampan.model.container import Container, Volume
+    from sampan.model.container import Container, DeviceLimit, Volume
 
 _NEVER = "0001-01-01T00:00:00Z"
 _DEFAULT_SHM = 64 << 20
@@ -103,7 +105,7 @@ def _host_config(container: Container) -> dict[str, Any]:
         "IpcMode": spec.ipc_mode or "private",
         "Cgroup": "",
         "Links": None,
-        "OomScoreAdj": 0,
+        "OomScoreAdj": spec.oom_score_adj,
         "PidMode": spec.pid_mode,
         "Privileged": spec.privileged,
         "PublishAllPorts": False,
@@ -111,28 +113,50 @@ def _host_config(container: Container) -> dict[str, Any]:
         "SecurityOpt": list(spec.security_options) or None,
         "Tmpfs": {v.target: ",".join(v.options) for v in spec.volumes if v.kind == "tmpfs"},
         "UTSMode": spec.uts_mode,
-        "UsernsMode": "",
+        "UsernsMode": spec.userns_mode,
         "ShmSize": spec.shm_size or _DEFAULT_SHM,
         "Sysctls": dict(spec.sysctls),
         "Runtime": container.runtime,
         "Init": spec.init,
         "Isolation": "",
-        "CgroupParent": "",
+        "CgroupParent": spec.cgroup_parent,
         "CpuShares": limits.cpu_shares,
         "Memory": limits.memory,
         "MemoryReservation": limits.memory_reservation,
-        "MemorySwap": limits.memory_swap,
+        "MemorySwap": limits.memory_and_swap,
+        "MemorySwappiness": limits.swappiness,
+        "KernelMemory": limits.kernel_memory,
+        "OomKillDisable": limits.oom_kill_disable,
         "NanoCpus": limits.cpu_quota * 1_000_000_000 // limits.cpu_period if limits.cpu_period else 0,
         "CpuPeriod": limits.cpu_period,
         "CpuQuota": limits.cpu_quota,
+        "CpuRealtimePeriod": limits.cpu_rt_period,
+        "CpuRealtimeRuntime": limits.cpu_rt_runtime,
         "CpusetCpus": limits.cpuset_cpus,
         "CpusetMems": limits.cpuset_mems,
-        "Devices": list(spec.devices),
+        "BlkioWeight": limits.blkio_weight,
+        "BlkioWeightDevice": _device_limits(limits.blkio_weight_devices, "Weight"),
+        "BlkioDeviceReadBps": _device_limits(limits.read_bps),
+        "BlkioDeviceWriteBps": _device_limits(limits.write_bps),
+        "BlkioDeviceReadIOps": _device_limits(limits.read_iops),
+        "BlkioDeviceWriteIOps": _device_limits(limits.write_iops),
+        "Devices": [_device(request) for request in spec.devices],
+        "DeviceCgroupRules": list(spec.device_rules) or None,
+        "DeviceRequests": None,
         "PidsLimit": limits.pids or None,
         "Ulimits": [{"Name": one.name, "Hard": one.hard, "Soft": one.soft} for one in spec.ulimits],
         "MaskedPaths": None if spec.privileged else list(confinement.MASKED_PATHS),
         "ReadonlyPaths": None if spec.privileged else list(confinement.READONLY_PATHS),
     }
+
+
+def _device_limits(limits: Iterable[DeviceLimit], what: str = "Rate") -> list[dict[str, Any]]:
+    return [{"Path": limit.path, what: limit.amount} for limit in limits]
+
+
+def _device(request: str) -> dict[str, str]:
+    source, target, access = confinement.parse_device(request)
+    return {"PathOnHost": source, "PathInContainer": target, "CgroupPermissions": access}
 
 
 def _config(container: Container) -> dict[str, Any]:
@@ -144,6 +168,7 @@ def _config(container: Container) -> dict[str, Any]:
         "AttachStdin": False,
         "AttachStdout": False,
         "AttachStderr": False,
+        **({"ExposedPorts": {port: {} for port in spec.exposed_ports}} if spec.exposed_ports else {}),
         "Tty": spec.terminal,
         "OpenStdin": spec.open_stdin,
         "StdinOnce": spec.stdin_once,

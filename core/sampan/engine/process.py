@@ -24,6 +24,7 @@ def merge(spec: ContainerSpec, defaults: Defaults) -> ContainerSpec:
         command=tuple(command),
         entrypoint=tuple(entrypoint) if entrypoint else None,
         env=(*spec.env, *_lacking(spec.env, defaults.env or ())),
+        exposed_ports=tuple(dict.fromkeys((*spec.exposed_ports, *(defaults.exposed_ports or {})))),
         user=spec.user or defaults.user or "",
         workdir=spec.workdir or defaults.working_dir or "",
         labels={**(defaults.labels or {}), **spec.labels},

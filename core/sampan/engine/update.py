@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sampan.contracts.runtime import Updates
-from sampan.engine import bundle, events, policy
+from sampan.engine import events, policy
+from sampan.engine.limits import resources
 from sampan.errors import Conflict, SampanError, Unsupported
 from sampan.model.container import Container, Limits, RestartPolicy, Status
 
@@ -23,7 +24,7 @@ def update(engine: Engine, text: str, limits: Limits, restart: RestartPolicy | N
     try:
         changed = _changed(container, limits, restart)
         if container.status in (Status.RUNNING, Status.PAUSED) and limits != Limits():
-            _runtime(engine, container).update(container.id, bundle.resources(limits))
+            _runtime(engine, container).update(container.id, resources(limits))
     except SampanError as error:
         raise type(error)(f"Cannot update container {container.id}: {error.message}", error.hint) from error
     engine.store.containers.update(container.id, spec=changed)

@@ -43,6 +43,8 @@ def _find_user(user: str, passwd: str, *, named: bool) -> tuple[int, int, str, s
     for fields in _entries(passwd, 6):
         if fields[0] == user or (fields[2] == user and user.isdecimal()):
             return _bounded(fields[2], _RANGE), _bounded(fields[3], _RANGE), fields[5] or "/", fields[0]
+    if user.removeprefix("-").isdecimal() and not user.isdecimal():
+        raise InvalidInput(_RANGE)
     if not user.isdecimal():
         raise InvalidInput(f"unable to find user {user}: no matching entries in passwd file")
     return _bounded(user, _RANGE), 0, "/", ""

@@ -50,8 +50,18 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     labels: dict[str, str] = {}
 
 
+class DeviceLimit(msgspec.Struct, frozen=True):
+    """What a block device of the host is limited to: a weight, or bytes or operations per second."""
+
+    path: str
+    amount: int
+
+
 class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Resource limits. Sizes in bytes, CPU time in microseconds per period; 0 means no limit."""
+    """Resource limits. Sizes in bytes, CPU time in microseconds per period; 0 means no limit.
+
+    ``kernel_memory`` is kept to be shown and has no effect, as with Docker on any kernel of today.
+    """
 
     memory: int = 0
     memory_swap: int = 0
@@ -61,7 +71,23 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cpu_shares: int = 0
     cpuset_cpus: str = ""
     cpuset_mems: str = ""
+    cpu_rt_period: int = 0
+    cpu_rt_runtime: int = 0
+    kernel_memory: int = 0
+    swappiness: int | None = None
+    oom_kill_disable: bool = False
+    blkio_weight: int = 0
+    blkio_weight_devices: tuple[DeviceLimit, ...] = ()
+    read_bps: tuple[DeviceLimit, ...] = ()
+    write_bps: tuple[DeviceLimit, ...] = ()
+    read_iops: tuple[DeviceLimit, ...] = ()
+    write_iops: tuple[DeviceLimit, ...] = ()
     pids: int = 0
+
+    @property
+    def memory_and_swap(self) -> int:
+        """The limit of both together, which is twice that of memory where only memory has one."""
+        return self.memory_swap or 2 * self.memory
 
 
 class Ulimit(msgspec.Struct, frozen=True):
@@ -133,6 +159,11 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     shm_size: int = 0
     sysctls: dict[str, str] = {}
     devices: tuple[str, ...] = ()
+    device_rules: tuple[str, ...] = ()
+    oom_score_adj: int = 0
+    cgroup_parent: str = ""
+    storage_options: dict[str, str] = {}
+    exposed_ports: tuple[str, ...] = ()
     init: bool = False
     stop_signal: str = ""
     stop_timeout: int | None = None
@@ -145,6 +176,7 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     ipc_mode: str = ""
     uts_mode: str = ""
     cgroup_mode: str = ""
+    userns_mode: str = ""
     annotations: dict[str, str] = {}
     restart: RestartPolicy = RestartPolicy()
     health: HealthCheck | None = None

@@ -6,7 +6,7 @@ import os
 import socket
 
 from sampan.errors import InvalidInput
-from sampan.model.container import Ulimit, Volume
+from sampan.model.container import DeviceLimit, Ulimit, Volume
 
 _ULIMITS = frozenset((
     "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio",
@@ -121,6 +121,120 @@ def _limit(text: str) -> int:
         return int(text)
     except ValueError:
         raise InvalidInput(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+
+
+def uint16(text: str) -> int:
+    """Return a whole number below 65536."""
+    return _unsigned(text, 1 << 16)
+
+
+def _unsigned(text: str, bound: int) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        raise InvalidInput(f'strconv.ParseUint: parsing "{text}": invalid syntax')
+    if int(text) >= bound:
+        raise InvalidInput(f'strconv.ParseUint: parsing "{text}": value out of range')
+    return int(text)
+
+
+def swappiness(text: str) -> int:
+    """Return a percentage, or -1 for the machine's own."""
+    return _limit(text)
+
+
+def weight(text: str) -> DeviceLimit:
+    """Return the weight that ``DEVICE:WEIGHT`` means."""
+    path, amount = _of_device(text)
+    if not amount.isdecimal() or not (amount == "0" or 10 <= int(amount) <= 1000):
+        raise InvalidInput(f"invalid weight for device: {text}")
+    return DeviceLimit(path, int(amount))
+
+
+def bps(text: str) -> DeviceLimit:
+    """Return the bytes per second that ``DEVICE:RATE`` means, with a binary unit."""
+    from sampan.cli.units import parse_memory
+
+    path, amount = _of_device(text)
+    try:
+        return DeviceLimit(path, parse_memory(amount))
+    except InvalidInput:
+        raise InvalidInput(
+            f"invalid rate for device: {text}. The correct format is <device-path>:<number>[<unit>]. Number must be a "
+            "positive integer. Unit is optional and can be kb, mb, or gb"
+        ) from None
+
+
+def iops(text: str) -> DeviceLimit:
+    """Return the operations per second that ``DEVICE:RATE`` means."""
+    path, amount = _of_device(text)
+    if not amount.isdecimal():
+        raise InvalidInput(
+            f"invalid rate for device: {text}. The correct format is <device-path>:<number>. Number must be a positive "
+            "integer"
+        )
+    return DeviceLimit(path, int(amount))
+
+
+def _of_device(text: str) -> tuple[str, str]:
+    path, colon, amount = text.partition(":")
+    if not colon or not path:
+        raise InvalidInput(f"bad format: {text}")
+    if not path.startswith("/dev/"):
+        raise InvalidInput(f"bad format for device path: {text}")
+    return path, amount
+
+
+def rule(text: str) -> str:
+    """Return a rule of the device cgroup: ``TYPE MAJOR:MINOR ACCESS``."""
+    from sampan.engine.confinement import parse_device_rule
+
+    parse_device_rule(text)
+    return text
+
+
+def gpus(text: str) -> str:
+    """Return a request for GPUs: ``all``, a number, or ``key=value`` fields."""
+    for field in text.split(","):
+        key, equals, value = field.partition("=")
+        count = value if equals and key == "count" else "" if equals else field
+        if count and count != "all" and not count.lstrip("-").isdecimal():
+            raise InvalidInput(
+                f'invalid count ({count}): value must be either "all" or an integer: invalid syntax'
+            )
+    return text
+
+
+def exposed(text: str) -> tuple[str, ...]:
+    """Return the ports of ``PORT[-PORT][/PROTOCOL]``, each with its protocol."""
+    numbers, _, protocol = text.partition("/")
+    first, dash, last = numbers.partition("-")
+    try:
+        begin, end = _unsigned(first, 1 << 16), _unsigned(last if dash else first, 1 << 16)
+        if end < begin:
+            raise InvalidInput(f"invalid range specified for port: {numbers}")
+    except InvalidInput as error:
+        raise InvalidInput(f"invalid range format for --expose: {text}, error: {error.message}") from None
+    return tuple(f"{port}/{protocol.lower() or 'tcp'}" for port in range(begin, end + 1))
+
+
+def processors(text: str, what: str, where: str) -> None:
+    """Check a list of numbers and ranges, as ``0-2,5``, against those that the file ``where`` says there are."""
+    with open(where, encoding="ascii") as file:
+        present = file.read().strip()
+    try:
+        wanted = _numbers(text)
+    except ValueError:
+        raise InvalidInput(f"Invalid value {text} for cpuset {what}: invalid format: {text}") from None
+    if not wanted <= _numbers(present):
+        name = "CPUs" if what == "cpus" else "memory nodes"
+        raise InvalidInput(f"Requested {name} are not available - requested {text}, available: {present}")
+
+
+def _numbers(text: str) -> set[int]:
+    found: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        found.update(range(int(first), int(last if dash else first) + 1))
+    return found
 
 
 def mount(text: str) -> Volume:

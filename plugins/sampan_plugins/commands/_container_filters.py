@@ -120,8 +120,7 @@ def _expose(context: Context, value: str) -> _Test:
     wanted = _ports("expose", value)
 
     def exposes(container: Container) -> bool:
-        exposed = context.engine.inspect_image(container.image_id)["Config"].get("ExposedPorts") or {}
-        return not wanted.isdisjoint((*exposed, *_known_ports(context, container)))
+        return not wanted.isdisjoint((*container.spec.exposed_ports, *_known_ports(context, container)))
 
     return exposes
 

@@ -12,7 +12,7 @@ import msgspec
 
 from sampan.errors import InvalidInput, NotFound
 from sampan_plugins.commands._flags import refuse_later, unicode
-from sampan_plugins.commands._spec import spec
+from sampan_plugins.commands._spec import spec, warnings
 
 if TYPE_CHECKING:
     from sampan.cli.context import Context
@@ -36,6 +36,7 @@ def create(
         if policy == "always":
             _pull(context, asked, quiet=flags["quiet"])
         container = _create(context, asked, missing=policy == "missing", quiet=flags["quiet"])
+        sys.stderr.write("".join(f"WARNING: {warning}\n" for warning in warnings(flags)))
         note.append(container.id)
     return container
 

@@ -68,7 +68,11 @@ _TEXT = Parsed("string", str)
 _INT = Parsed("int", integer)
 _BYTES = Parsed("bytes", _memory)
 _KINDS: dict[str, Any] = {"string": _TEXT, "list": _TEXT, "int": _INT, "bytes": _BYTES}
-for _name in ("env", "label", "stream", "host", "address", "sysctl", "annotation", "ulimit", "mount", "cpus"):
+_CHECKED = (
+    "env", "label", "stream", "host", "address", "sysctl", "annotation", "ulimit", "mount", "cpus", "uint16", "weight",
+    "bps", "iops", "rule", "gpus", "swappiness",
+)  # fmt: skip
+for _name in _CHECKED:
     _KINDS[_name] = Parsed(_name, _checked(_name))
 _KINDS["duration"] = Parsed("duration", _duration)
 _KINDS["swap"] = Parsed("bytes", _swap)
@@ -78,17 +82,27 @@ _SHARED = (
     ("--add-host", "host*", "Add a line to /etc/hosts (HOST:IP)"),
     ("--annotation", "annotation*", "Hand an annotation to the OCI runtime"),
     ("--attach -a", "stream*", "Attach to stdin, stdout or stderr"),
+    ("--blkio-weight", "uint16", "Weight of block I/O relative to other containers (10 to 1000)"),
+    ("--blkio-weight-device", "weight*", "Weight of block I/O on one device (DEVICE:WEIGHT)"),
     ("--cap-add", "string*", "Add a Linux capability"),
     ("--cap-drop", "string*", "Drop a Linux capability"),
+    ("--cgroup-parent", "string", "Control group that the container's own is in"),
     ("--cgroupns", "string", 'Cgroup namespace to use ("host", "private")'),
     ("--cidfile", "string", "Write the container's id to this file"),
     ("--cpu-period", "int", "Length of a CPU period in microseconds"),
     ("--cpu-quota", "int", "CPU time per period in microseconds"),
+    ("--cpu-rt-period", "int", "Length of a real-time CPU period in microseconds"),
+    ("--cpu-rt-runtime", "int", "Real-time CPU time per period in microseconds"),
     ("--cpu-shares -c", "int", "CPU weight relative to other containers"),
     ("--cpus", "cpus", "Number of CPUs, such as 1.5"),
     ("--cpuset-cpus", "string", "CPUs to run on (0-3, 0,1)"),
     ("--cpuset-mems", "string", "Memory nodes to use (0-3, 0,1)"),
     ("--device", "string*", "Add a device of the host"),
+    ("--device-cgroup-rule", "rule*", "Allow devices by number ('c 1:3 rwm')"),
+    ("--device-read-bps", "bps*", "Limit bytes read per second (DEVICE:RATE)"),
+    ("--device-read-iops", "iops*", "Limit reads per second (DEVICE:RATE)"),
+    ("--device-write-bps", "bps*", "Limit bytes written per second (DEVICE:RATE)"),
+    ("--device-write-iops", "iops*", "Limit writes per second (DEVICE:RATE)"),
     ("--dns", "address*", "Ask this DNS server"),
     ("--dns-option", "string*", "Set a DNS option"),
     ("--dns-search", "string*", "Search this DNS domain"),
@@ -96,6 +110,8 @@ _SHARED = (
     ("--entrypoint", "string", "Run this instead of the image's ENTRYPOINT"),
     ("--env -e", "env*", "Set an environment variable"),
     ("--env-file", "string*", "Read environment variables from a file"),
+    ("--expose", "string*", "Note a port, or a range of them, that the container listens on"),
+    ("--gpus", "gpus", ""),
     ("--group-add", "string*", "Join one more group"),
     ("--health-cmd", "string", "Command that tells whether the container is well"),
     ("--health-interval", "duration", "Time between checks (ms|s|m|h) (default 30s)"),
@@ -108,6 +124,7 @@ _SHARED = (
     ("--interactive -i", "", "Keep stdin open even if not attached"),
     ("--ip", "string", "IPv4 address (such as 172.30.100.104)"),
     ("--ipc", "string", "IPC mode to use"),
+    ("--kernel-memory", "bytes", ""),
     ("--label -l", "label*", "Set a label"),
     ("--label-file", "string*", "Read labels from a file"),
     ("--log-driver", "string", "Log driver of the container"),
@@ -116,12 +133,15 @@ _SHARED = (
     ("--memory -m", "bytes", "Memory limit"),
     ("--memory-reservation", "bytes", "Memory soft limit"),
     ("--memory-swap", "swap", "Limit of memory and swap together: '-1' for unlimited swap"),
+    ("--memory-swappiness", "swappiness", "How readily the container's memory is swapped out (0 to 100)"),
     ("--mount", "mount*", "Mount a file system into the container"),
     ("--name", "string", "Name the container"),
     ("--net", "string", ""),
     ("--network", "string", "Connect the container to a network"),
     ("--network-alias", "string*", "Another name of the container on its network"),
     ("--no-healthcheck", "", "Do not run the image's health check"),
+    ("--oom-kill-disable", "", "Have the container wait instead of killing when its memory is used up"),
+    ("--oom-score-adj", "int", "Readiness of the host to kill the container when out of memory (-1000 to 1000)"),
     ("--pid", "string", "PID namespace to use"),
     ("--pids-limit", "int", "Limit of processes (-1 for unlimited)"),
     ("--platform", "string", "Platform, where the image has several"),
@@ -137,30 +157,27 @@ _SHARED = (
     ("--stop-signal", "string", "Signal that asks the container to end"),
     ("--stop-timeout", "int", "Seconds to wait for that before it is killed"),
     ("--storage-driver", "string", "Storage driver of the container"),
+    ("--storage-opt", "string*", ""),
     ("--sysctl", "sysctl*", "Set a kernel parameter of the container's namespaces"),
     ("--tmpfs", "string*", "Mount a tmpfs"),
     ("--tty -t", "", "Give the container a terminal"),
     ("--ulimit", "ulimit*", "Set a resource limit (NAME=SOFT[:HARD])"),
+    ("--use-api-socket", "", ""),
     ("--user -u", "string", "User, and group, by name or id (USER[:GROUP])"),
+    ("--userns", "string", 'User namespace to use ("host")'),
     ("--uts", "string", "UTS namespace to use"),
     ("--volume -v", "string*", "Mount a volume, or a directory or file of the host"),
     ("--volume-driver", "string", "Volume driver of volumes that are made for the container"),
     ("--volumes-from", "string*", "Mount what another container mounts (CONTAINER[:ro])"),
     ("--workdir -w", "string", "Working directory in the container"),
 )
-_LATER = (
-    "--blkio-weight", "--blkio-weight-device*", "--cgroup-parent", "--cpu-rt-period", "--cpu-rt-runtime",
-    "--device-cgroup-rule*", "--device-read-bps*", "--device-read-iops*", "--device-write-bps*",
-    "--device-write-iops*", "--expose*", "--gpus", "--ip6", "--kernel-memory", "--link*",
-    "--link-local-ip*", "--memory-swappiness", "--oom-score-adj", "--publish -p*", "--storage-opt*",
-    "--userns",
-)  # fmt: skip
-_LATER_SWITCHES = ("--oom-kill-disable", "--publish-all -P", "--use-api-socket")
+_LATER = ("--ip6", "--link*", "--link-local-ip*", "--publish -p*")
+_LATER_SWITCHES = ("--publish-all -P",)
 _CHANGEABLE = frozenset((
-    "--cpu-period", "--cpu-quota", "--cpu-shares", "--cpus", "--cpuset-cpus", "--cpuset-mems", "--memory",
-    "--memory-reservation", "--memory-swap", "--pids-limit", "--restart",
+    "--blkio-weight", "--cpu-period", "--cpu-quota", "--cpu-rt-period", "--cpu-rt-runtime", "--cpu-shares", "--cpus",
+    "--cpuset-cpus", "--cpuset-mems", "--memory", "--memory-reservation", "--memory-swap", "--pids-limit", "--restart",
 ))  # fmt: skip
-_HARMLESS = {"userns": "host"}
+_METAVARS = {"swap": "bytes", "cpus": "decimal", "swappiness": "int"}
 
 
 def creation_flags(function: _F) -> _F:
@@ -194,8 +211,7 @@ def refuse_later(flags: dict[str, Any]) -> None:
     """Take out the flags that are not supported yet. Raises InvalidInput when one is used."""
     for names in (*_LATER, *_LATER_SWITCHES):
         flag = names.rstrip("*").split()[0]
-        value = flags.pop(flag[2:].replace("-", "_"))
-        if value and value != _HARMLESS.get(flag[2:]):
+        if flags.pop(flag[2:].replace("-", "_")):
             raise InvalidInput(f"{flag} is not supported yet")
 
 
@@ -207,7 +223,7 @@ def _option(names: str, kind: str, summary: str, *, hidden: bool = False) -> Cal
         return click.option(*words, parameter, is_flag=True, help=summary, hidden=hidden)
     repeated = kind.endswith("*")
     kind = kind.rstrip("*")
-    metavar = "list" if repeated else {"swap": "bytes", "cpus": "decimal"}.get(kind, kind)
+    metavar = "list" if repeated else _METAVARS.get(kind, kind)
     return click.option(
         *words, parameter, type=_KINDS[kind], multiple=repeated, metavar=metavar, help=summary, hidden=hidden
     )

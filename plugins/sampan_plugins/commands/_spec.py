@@ -6,7 +6,7 @@ import os
 import re
 from typing import Any
 
-from sampan.errors import InvalidInput
+from sampan.errors import InvalidInput, Unsupported
 from sampan.model.container import ContainerSpec, Limits, RestartPolicy
 from sampan.model.image import HealthCheck
 from sampan_plugins.commands._environment import environment, labels, pairs
@@ -17,10 +17,19 @@ _LEAST_MEMORY = 6 << 20
 _SIMPLE = (
     "name", "hostname", "domainname", "user", "workdir", "read_only", "privileged", "cap_add", "cap_drop",
     "group_add", "init", "stop_signal", "stop_timeout", "platform", "runtime", "storage_driver", "log_driver", "dns",
-    "dns_search", "shm_size",
+    "dns_search", "shm_size", "cgroup_parent", "oom_score_adj",
 )  # fmt: skip
+_LIMITS = {
+    "memory": "memory", "memory_swap": "memory_swap", "memory_reservation": "memory_reservation",
+    "kernel_memory": "kernel_memory", "oom_kill_disable": "oom_kill_disable", "cpu_shares": "cpu_shares",
+    "cpu_rt_period": "cpu_rt_period", "cpu_rt_runtime": "cpu_rt_runtime", "cpuset_cpus": "cpuset_cpus",
+    "cpuset_mems": "cpuset_mems", "blkio_weight": "blkio_weight", "blkio_weight_devices": "blkio_weight_device",
+    "read_bps": "device_read_bps", "write_bps": "device_write_bps", "read_iops": "device_read_iops",
+    "write_iops": "device_write_iops", "pids": "pids_limit",
+}  # fmt: skip
 _CHECK_NUMBERS = ("interval", "timeout", "start_period", "start_interval", "retries")
-_MODES = {"pid": ("", "host", "private"), "uts": ("", "host", "private"), "cgroupns": ("", "host", "private")}
+_MODES = {"uts": ("", "host"), "cgroupns": ("", "host", "private"), "userns": ("", "host")}
+_MODE_NAMES = {"cgroupns": "CGROUP", "userns": "USER"}
 
 
 def spec(image: str, command: tuple[str, ...], flags: dict[str, Any]) -> ContainerSpec:
@@ -43,6 +52,9 @@ def spec(image: str, command: tuple[str, ...], flags: dict[str, Any]) -> Contain
         annotations=pairs(flags["annotation"]),
         log_options=_log_options(flags),
         devices=flags["device"],
+        device_rules=flags["device_cgroup_rule"],
+        storage_options=_storage_options(flags["storage_opt"]),
+        exposed_ports=_exposed(flags["expose"]),
         security_options=flags["security_opt"],
         dns_options=flags["dns_option"],
         extra_hosts=flags["add_host"],
@@ -55,6 +67,7 @@ def spec(image: str, command: tuple[str, ...], flags: dict[str, Any]) -> Contain
         ipc_mode=flags["ipc"] or "",
         uts_mode=flags["uts"] or "",
         cgroup_mode=flags["cgroupns"] or "",
+        userns_mode=flags["userns"] or "",
         **network,
         **found,
     )
@@ -106,7 +119,28 @@ def _wrong(message: str) -> InvalidInput:
     return error
 
 
+def warnings(flags: dict[str, Any]) -> list[str]:
+    """Return what Docker warns of before it creates a container with these flags."""
+    found = []
+    if flags["kernel_memory"]:
+        found.append("Specifying a kernel memory limit is deprecated and will be removed in a future release.")
+    if flags["oom_kill_disable"] and not flags["memory"]:
+        found.append(
+            "OOM killer is disabled for the container, but no memory limit is set, this can result in the system "
+            "running out of resources."
+        )
+    return found
+
+
 def _check(flags: dict[str, Any]) -> None:
+    if flags["gpus"]:
+        raise Unsupported(
+            'could not select device driver "" with capabilities: [[gpu]]', "hand devices over one by one with --device"
+        )
+    if flags["use_api_socket"]:
+        raise Unsupported("--use-api-socket: there is no daemon, and so no socket of its API to hand on")
+    if not -1000 <= (flags["oom_score_adj"] or 0) <= 1000:
+        raise InvalidInput(f"Invalid value {flags['oom_score_adj']}, range for oom score adj is [-1000, 1000]")
     if flags["platform"]:
         from sampan.model import platform
 
@@ -117,10 +151,14 @@ def _check(flags: dict[str, Any]) -> None:
         parse_signal(flags["stop_signal"])
     for flag, modes in _MODES.items():
         if (flags[flag] or "") not in modes:
-            name = "CGROUP" if flag == "cgroupns" else flag.upper()
-            raise InvalidInput(f"--{flag}: invalid {name} mode")
-    if (flags["ipc"] or "") not in ("", "host", "private", "none", "shareable"):
+            raise _wrong(f"--{flag}: invalid {_MODE_NAMES.get(flag, flag.upper())} mode")
+    if flags["pid"] not in (None, "", "host") and not re.fullmatch("container:.+", flags["pid"]):
+        raise _wrong("--pid: invalid PID mode")
+    if not re.fullmatch("host|private|none|shareable|container:.*|", flags["ipc"] or ""):
         raise InvalidInput(f"Invalid IPC mode: {flags['ipc']}")
+    for flag in ("pid", "ipc"):
+        if (flags[flag] or "").startswith(("container:", "none")):
+            raise Unsupported(f"--{flag} {flags[flag]} is not supported yet")
     if flags["workdir"] and not flags["workdir"].startswith("/"):
         raise InvalidInput(
             f"the working directory '{flags['workdir']}' is invalid, it needs to be an absolute path"
@@ -144,6 +182,23 @@ def _entrypoint(text: str | None) -> tuple[str, ...] | None:
     if text is None:
         return None
     return (text,) if text else ()
+
+
+def _storage_options(options: tuple[str, ...]) -> dict[str, str]:
+    if not all("=" in option for option in options):
+        raise _wrong("invalid storage option")
+    return pairs(options)
+
+
+def _exposed(texts: tuple[str, ...]) -> tuple[str, ...]:
+    if not texts:
+        return ()
+    from sampan_plugins.commands._checks import exposed
+
+    try:
+        return tuple(dict.fromkeys(port for text in texts for port in exposed(text)))
+    except InvalidInput as error:
+        raise _wrong(error.message) from error
 
 
 def _volumes(flags: dict[str, Any]) -> tuple[Any, ...]:
@@ -198,23 +253,15 @@ def _log_options(flags: dict[str, Any]) -> dict[str, str]:
 
 
 def limits(flags: dict[str, Any]) -> Limits:
-    """Return the limits that flags set. Raises InvalidInput, as Docker words it, when they make no sense."""
-    memory, swap = flags["memory"] or 0, flags["memory_swap"] or 0
+    """Return the limits that flags set, of which ``update`` has some only.
+
+    Raises InvalidInput, as Docker words it, when they make no sense.
+    """
+    if flags["blkio_weight"] and not 10 <= flags["blkio_weight"] <= 1000:
+        raise InvalidInput("Range of blkio weight is from 10 to 1000")
+    _check_memory(flags)
+    _check_processors(flags)
     quota, period = flags["cpu_quota"] or 0, flags["cpu_period"] or 0
-    if 0 < memory < _LEAST_MEMORY:
-        raise InvalidInput("Minimum memory limit allowed is 6MB")
-    if swap > 0 and not memory:
-        raise InvalidInput("You should always set the Memory limit when using Memoryswap limit, see usage")
-    if 0 < swap < memory:
-        raise InvalidInput("Minimum memoryswap limit should be larger than memory limit, see usage")
-    if 0 < memory < (flags["memory_reservation"] or 0):
-        raise InvalidInput("Minimum memory limit can not be less than memory reservation limit, see usage")
-    if period and not _SHORTEST_PERIOD <= period <= _LONGEST_PERIOD:
-        raise InvalidInput(
-            "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)"
-        )
-    if 0 < quota < _SHORTEST_PERIOD:
-        raise InvalidInput("CPU cfs quota can not be less than 1ms (i.e. 1000)")
     if flags["cpus"]:
         if quota or period:
             which = "Quota" if quota else "Period"
@@ -225,9 +272,45 @@ def limits(flags: dict[str, Any]) -> Limits:
                 f"Range of CPUs is from 0.01 to {present}.00, as there are only {present} CPUs available"
             )
         quota, period = flags["cpus"] * _PERIOD // 1_000_000, _PERIOD
+    swappiness = flags.get("memory_swappiness")
     return Limits(
-        memory=memory, memory_swap=swap, memory_reservation=flags["memory_reservation"] or 0,
-        cpu_quota=quota, cpu_period=period, cpu_shares=flags["cpu_shares"] or 0,
-        cpuset_cpus=flags["cpuset_cpus"] or "", cpuset_mems=flags["cpuset_mems"] or "",
-        pids=flags["pids_limit"] or 0,
+        **{name: flags[flag] for name, flag in _LIMITS.items() if flags.get(flag)},
+        cpu_quota=quota, cpu_period=period, swappiness=None if swappiness == -1 else swappiness,
     )
+
+
+def _check_memory(flags: dict[str, Any]) -> None:
+    memory, swap, reserved = (flags[name] or 0 for name in ("memory", "memory_swap", "memory_reservation"))
+    for amount, what in ((memory, "limit"), (reserved, "reservation")):
+        if 0 < amount < _LEAST_MEMORY:
+            raise InvalidInput(f"Minimum memory {what} allowed is 6MB")
+    if 0 < (flags.get("kernel_memory") or 0) < _LEAST_MEMORY:
+        raise InvalidInput("Minimum kernel memory limit allowed is 6MB")
+    if swap > 0 and not memory:
+        raise InvalidInput("You should always set the Memory limit when using Memoryswap limit, see usage")
+    if 0 < swap < memory:
+        raise InvalidInput("Minimum memoryswap limit should be larger than memory limit, see usage")
+    if 0 < memory < reserved:
+        raise InvalidInput("Minimum memory limit can not be less than memory reservation limit, see usage")
+    swappiness = flags.get("memory_swappiness")
+    if swappiness is not None and not -1 <= swappiness <= 100:
+        raise _wrong(f"invalid value: {swappiness}. Valid memory swappiness range is 0-100")
+
+
+def _check_processors(flags: dict[str, Any]) -> None:
+    quota, period = flags["cpu_quota"] or 0, flags["cpu_period"] or 0
+    if period and not _SHORTEST_PERIOD <= period <= _LONGEST_PERIOD:
+        raise InvalidInput(
+            "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)"
+        )
+    if 0 < quota < _SHORTEST_PERIOD:
+        raise InvalidInput("CPU cfs quota can not be less than 1ms (i.e. 1000)")
+    if 0 < (flags["cpu_rt_period"] or 0) < (flags["cpu_rt_runtime"] or 0):
+        raise InvalidInput("cpu real-time runtime cannot be higher than cpu real-time period")
+    if (flags["cpu_shares"] or 0) < 0:
+        raise InvalidInput("shares: invalid argument")
+    for what, where in (("cpus", "cpu"), ("mems", "node")):
+        if flags[f"cpuset_{what}"]:
+            from sampan_plugins.commands._checks import processors
+
+            processors(flags[f"cpuset_{what}"], what, f"/sys/devices/system/{where}/online")

@@ -178,3 +178,17 @@ def test_thermal_events_are_hidden_where_processors_tell_them() -> None:
     assert len(told) in (0, os.cpu_count())
     assert bool(told) == os.path.isdir("/sys/devices/system/cpu/cpu0/thermal_throttle")
     assert confinement.masked_paths()[:len(confinement.MASKED_PATHS)] == list(confinement.MASKED_PATHS)
+
+
+def test_device_rules() -> None:
+    (rule,) = confinement.parse_device_rule("c 10:* rw")
+    assert (rule.allow, rule.type, rule.major, rule.minor, rule.access) == (True, "c", 10, None, "rw")
+    assert [rule.type for rule in confinement.parse_device_rule("a *:* m")] == ["b", "c"]
+    assert confinement.device_rules((), False, ["b 7:1 r"])[-1].major == 7
+    assert len(confinement.device_rules((), True, ["b 7:1 r"])) == 1
+
+
+@pytest.mark.parametrize("text", ["", "x 1:1 r", "c 1 r", "c 1:1", "c 1:1 x", "c 1:1 rwmr", "c -1:1 r", "c 1:1 r\n"])
+def test_device_rules_that_are_none(text: str) -> None:
+    with pytest.raises(InvalidInput, match="invalid device cgroup format"):
+        confinement.parse_device_rule(text)

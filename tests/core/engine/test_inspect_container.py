@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.core.engine.containers import IMAGE, Bench
 
-from sampan.model.container import Limits, Status, Ulimit, Volume
+from sampan.model.container import DeviceLimit, Limits, Status, Ulimit, Volume
 
 # What Docker 20.10 shows of a container, less what only Windows or only its swarm have.
 _MEMBERS = {
@@ -100,3 +100,26 @@ def test_info(bench: Bench) -> None:
     assert document["Images"] == 1 and document["Driver"] == "overlay2" and document["NCPU"] >= 1
     assert document["RootDir"] == bench.engine.layout.root and "native" in document["Runtimes"]
     assert {"bridge", "host", "none"} <= set(document["Plugins"]["Network"])
+
+
+def test_limits_of_the_machine(bench: Bench) -> None:
+    one = (DeviceLimit("/dev/loop0", 20),)
+    container = bench.create(
+        "true", devices=("/dev/null:/dev/nil:r",), device_rules=("c 1:3 r",), oom_score_adj=7,
+        cgroup_parent="/sampan/a", exposed_ports=("80/tcp",), userns_mode="host", limits=Limits(
+            memory=1 << 20, swappiness=0, oom_kill_disable=True, kernel_memory=5, cpu_rt_period=10, cpu_rt_runtime=6,
+            blkio_weight=30, blkio_weight_devices=one, read_bps=one, write_bps=one, read_iops=one, write_iops=one),
+    )
+    document = bench.engine.inspect_container(container.id)
+    host = document["HostConfig"]
+    assert (host["MemorySwap"], host["MemorySwappiness"], host["OomKillDisable"], host["KernelMemory"]) == (
+        2 << 20, 0, True, 5)
+    assert (host["CpuRealtimePeriod"], host["CpuRealtimeRuntime"], host["BlkioWeight"]) == (10, 6, 30)
+    assert host["BlkioWeightDevice"] == [{"Path": "/dev/loop0", "Weight": 20}]
+    for name in ("ReadBps", "WriteBps", "ReadIOps", "WriteIOps"):
+        assert host[f"BlkioDevice{name}"] == [{"Path": "/dev/loop0", "Rate": 20}]
+    assert host["Devices"] == [
+        {"PathOnHost": "/dev/null", "PathInContainer": "/dev/nil", "CgroupPermissions": "r"}]
+    assert (host["DeviceCgroupRules"], host["OomScoreAdj"]) == (["c 1:3 r"], 7)
+    assert (host["CgroupParent"], host["UsernsMode"]) == ("/sampan/a", "host")
+    assert document["Config"]["ExposedPorts"] == {"80/tcp": {}}

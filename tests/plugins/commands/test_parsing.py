@@ -3,7 +3,7 @@
 import pytest
 
 from sampan.errors import InvalidInput
-from sampan.model.container import Ulimit, Volume
+from sampan.model.container import DeviceLimit, Ulimit, Volume
 from sampan_plugins.commands import _checks, _environment, _volumes
 
 
@@ -111,3 +111,43 @@ def test_values():
     assert _checks.cpus("1.5") == 1_500_000
     assert _checks.host("a:1.2.3.4") == _checks.host("a=1.2.3.4") == "a:1.2.3.4"
     assert _checks.host("a:::1") == "a:::1"
+
+
+def test_limits_of_devices():
+    assert _checks.weight("/dev/sda:100") == DeviceLimit("/dev/sda", 100)
+    assert _checks.bps("/dev/sda:1mb") == DeviceLimit("/dev/sda", 1 << 20)
+    assert _checks.iops("/dev/sda:50") == DeviceLimit("/dev/sda", 50)
+    assert _checks.rule("c 1:3 rwm") == "c 1:3 rwm"
+
+
+@pytest.mark.parametrize(("check", "text", "message"), [
+    ("weight", "/dev/sda", "bad format: /dev/sda"),
+    ("weight", "sda:10", "bad format for device path: sda:10"),
+    ("weight", "/dev/sda:5", "invalid weight for device: /dev/sda:5"),
+    ("bps", "/dev/sda:x", "invalid rate for device: /dev/sda:x. The correct format is <device-path>:<number>[<unit>]. "
+                          "Number must be a positive integer. Unit is optional and can be kb, mb, or gb"),
+    ("iops", "/dev/sda:1k", "invalid rate for device: /dev/sda:1k. The correct format is <device-path>:<number>. "
+                            "Number must be a positive integer"),
+    ("rule", "c 1 r", "invalid device cgroup format 'c 1 r'"),
+    ("uint16", "70000", 'strconv.ParseUint: parsing "70000": value out of range'),
+    ("gpus", "count=x", 'invalid count (x): value must be either "all" or an integer: invalid syntax'),
+    ("exposed", "90-80", "invalid range format for --expose: 90-80, error: invalid range specified for port: 90-80"),
+])
+def test_limit_that_is_none(check, text, message):
+    with pytest.raises(InvalidInput) as error:
+        getattr(_checks, check)(text)
+    assert error.value.message == message
+
+
+def test_exposed_ports():
+    assert _checks.exposed("80") == ("80/tcp",)
+    assert _checks.exposed("80-81/UDP") == ("80/udp", "81/udp")
+
+
+def test_processors(tmp_path):
+    (tmp_path / "online").write_text("0-3\n")
+    _checks.processors("0-2,3", "cpus", tmp_path / "online")
+    with pytest.raises(InvalidInput, match=r"Requested CPUs are not available - requested 0,4, available: 0-3"):
+        _checks.processors("0,4", "cpus", tmp_path / "online")
+    with pytest.raises(InvalidInput, match="Invalid value x for cpuset mems: invalid format: x"):
+        _checks.processors("x", "mems", tmp_path / "online")

@@ -176,7 +176,9 @@ def set_limit(path: str, value: int | str, what: str) -> None:
     except FileNotFoundError as error:
         raise Unsupported(f"this kernel cannot limit {what}", f"{path} does not exist") from error
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ERANGE, errno.EBUSY, errno.ENOSPC, errno.EACCES):
+        if error.errno == errno.EOPNOTSUPP:
+            raise Unsupported(f"this kernel cannot limit {what} here", f"{path} does not take {value}") from error
+        if error.errno not in (errno.EINVAL, errno.ERANGE, errno.EBUSY, errno.ENOSPC, errno.EACCES, errno.ENODEV):
             raise
         raise InvalidInput(f"cannot set {what} to {value}: {error.strerror}") from error
 

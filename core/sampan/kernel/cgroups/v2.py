@@ -77,7 +77,13 @@ class UnifiedGroup(Group):
         if memory.reservation:
             self._set("memory.low", _limit(memory.reservation), "reserved memory")
 
+        if memory.swappiness is not None or memory.disable_oom_killer:
+            what = "disable the OOM killer" if memory.disable_oom_killer else "set swappiness"
+            raise Unsupported(f"cgroup version 2 cannot {what} for one container")
+
     def _apply_cpu(self, cpu: CPU) -> None:
+        if cpu.realtime_period or cpu.realtime_runtime:
+            raise Unsupported("cgroup version 2 cannot limit real-time processes")
         if cpu.shares:
             # Maps version 1's range of 2 … 262144 to 1 … 10000.
             weight = 1 + (max(cpu.shares, 2) - 2) * 9999 // 262142
