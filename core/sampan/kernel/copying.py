@@ -98,7 +98,10 @@ class _TreeCopy:
         with os.scandir(origin) as entries:
             names = [entry.name for entry in entries]
         for name in names:
-            status = os.stat(name, dir_fd=origin, follow_symlinks=False)
+            try:
+                status = os.stat(name, dir_fd=origin, follow_symlinks=False)
+            except FileNotFoundError:
+                continue  # gone, or the mark of a deletion that an overlay lists
             kind = stat.S_IFMT(status.st_mode)
             if kind == stat.S_IFDIR:
                 self._child(name, origin, copy, f"{path}{name}/")

@@ -62,14 +62,17 @@ def is_whiteout(status: os.stat_result) -> bool:
 
 
 def statuses(directory: int) -> Statuses:
-    """Return what is in an open directory, by name."""
+    """Return what is in an open directory, by name.
+
+    A whiteout that an overlay lists, because nothing lies below its directory, is not there when asked for.
+    """
     found: Statuses = {}
     with os.scandir(directory) as entries:
         for entry in entries:
             try:
                 found[os.fsencode(entry.name)] = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
-                continue  # gone
+                continue  # gone meanwhile, or a whiteout
     return found
 
 

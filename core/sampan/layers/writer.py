@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import BinaryIO
 
 from sampan.kernel import copying, paths
-from sampan.layers import reader, whiteouts
+from sampan.layers import compare, reader, whiteouts
 from sampan.layers.directories import check_depth
 from sampan.model.change import Change, ChangeKind
 
@@ -129,9 +129,7 @@ class _Writer:
     def directory(self, fd: int, prefix: bytes) -> None:
         """Write what the open directory holds."""
         check_depth(prefix)
-        with os.scandir(fd) as entries:
-            found = sorted((os.fsencode(entry.name), entry.stat(follow_symlinks=False)) for entry in entries)
-        for name, status in found:
+        for name, status in sorted(compare.statuses(fd).items()):
             try:
                 self._whole(fd, name, prefix + name, status)
             except OSError as error:

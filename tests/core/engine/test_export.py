@@ -5,11 +5,13 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from tests.core.engine.workbench import DRIVERS, archive, engine_at
+from tests.core.engine.workbench import DRIVERS, archive, engine_at, push
+from tests.core.engine.workbench import tree as contents
+from tests.services.registry import RegistryServer
 
 from sampan.engine import unpack
 from sampan.errors import Conflict, NotFound
-from sampan.model.container import Container, ContainerSpec, Status
+from sampan.model.container import Container, ContainerSpec, Status, Volume
 from sampan.naive import mounted
 
 
@@ -47,3 +49,24 @@ def test_what_cannot_be_exported(tmp_path: Path) -> None:
         ))
         with pytest.raises(Conflict, match="container it is removing"):
             engine.export("it", io.BytesIO())
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_deletions_of_what_never_was(tmp_path: Path, registry: RegistryServer, driver: str) -> None:
+    """An overlay lists them in a directory that no lower layer has, and says when asked that they are not there."""
+    push(registry, "ghost:1", [archive({"a": b"a"}), archive({"d/.wh.ghost": b"", "d/e/.wh.ghost": b"", "d/e/b": b"b"})])
+    with engine_at(tmp_path, driver) as engine:
+        engine.pull(f"{registry.address}/ghost:1")
+        filled = Volume(kind="volume", target="/d", source="filled")
+        container = engine.create(
+            ContainerSpec(image=f"{registry.address}/ghost:1", command=("x",), network="none", volumes=(filled,)))
+        assert engine.diff(container.id) == []
+        with mounted(engine.storage().mounts(container.id)) as tree:
+            engine.import_image(tree, "imported")
+            Path(tree, "d/e/c").write_bytes(b"c")
+        assert [change.path for change in engine.diff(container.id)] == [b"/d", b"/d/e", b"/d/e/c"]
+        engine.commit(container.id, "committed")
+        for kept, names in (("imported", {"a", "d/e/b"}), ("committed", {"a", "d/e/b", "d/e/c"})):
+            assert set(contents(engine, kept)) == names
+        engine.export(container.id, io.BytesIO())
+        assert Path(engine.volumes("local").where("filled"), "e/b").read_bytes() == b"b"
