@@ -86,10 +86,12 @@ class StorageCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     """What the engine may count on.
 
     ``independent_layers``: ``prepare`` and ``apply`` work before the parent exists, so that layers unpack side by
-    side; the parent must exist only when ``mounts`` is called. Requires Applies.
+    side; the parent must exist only when ``mounts`` is called. Requires Applies. ``most_layers``: as many committed
+    snapshots may be stacked, and an active one on them; 0 for any number.
     """
 
     independent_layers: bool = False
+    most_layers: int = 0
 
 
 class StorageDriver(ABC):

@@ -66,6 +66,7 @@ class Arrival:
             self._store.blobs.put(document)
         config = configuration(self._configuration(manifest.config), manifest, self._name)
         platforms.check(config, wanted, asked, self._name)
+        unpacking.check_depth(self._engine, self._engine.storage_name(), len(manifest.layers))
         steps = unpacking.steps(config.rootfs.diff_ids, manifest.layers)
         self._operation.lease([step.chain for step in steps])
         self._fetch(steps)

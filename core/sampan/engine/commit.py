@@ -71,12 +71,14 @@ def _take(
     engine: Engine, operation: Operation, container: Container, parent: _Parent, freeze: bool, report: Report
 ) -> Taken | None:
     """Take in what the container changed; None when that is nothing."""
+    from sampan.engine import unpacking
     from sampan.layers import writer
 
     with _frozen(engine, container, freeze), tree.opened(engine, container) as root:
         found = diff.changes(engine, container, root)
         if not found:
             return None
+        unpacking.check_depth(engine, container.storage_driver, len(parent.chains) + 1)
         below = parent.chains[-1] if parent.chains else None
         intake = Intake(engine, operation, container.storage_driver, below, "Committing", report)
         return intake.make(lambda out: writer.write_changes(root, found, out))

@@ -15,7 +15,7 @@ from sampan.engine.extractor import Extracted, Extractor, Job
 from sampan.engine.growing import Source
 from sampan.engine.progress import Event, Report
 from sampan.engine.team import Events, Stopped
-from sampan.errors import Corrupt
+from sampan.errors import Corrupt, Unsupported
 from sampan.model.descriptor import Descriptor
 from sampan.model.digest import Digest, chain_id, encoded
 from sampan.model.image import Manifest, decode
@@ -53,13 +53,24 @@ def steps(diff_ids: tuple[Digest, ...], blobs: tuple[Descriptor, ...]) -> list[S
     return found
 
 
+def check_depth(engine: Engine, driver: str, layers: int) -> None:
+    """Raise Unsupported for an image of more layers than a storage driver stacks, in Docker's words."""
+    most = engine.storage(driver).capabilities.most_layers
+    if most and layers > most:
+        raise Unsupported("max depth exceeded", f"the storage driver {driver} stacks at most {most} layers")
+
+
 def unpack(engine: Engine, image: Image, driver: str, report: Report) -> None:
-    """Unpack the layers of an image that a driver lacks. Raises NotFound and Corrupt for what is wrong with blobs."""
+    """Unpack the layers of an image that a driver lacks.
+
+    Raises NotFound and Corrupt for what is wrong with blobs, Unsupported for too many layers.
+    """
     from sampan.engine import undo
 
     store = engine.store
     manifest = decode(store.blobs.read(image.manifest), Manifest, f"the manifest of image {image.short_id}")
     config = store.configuration(image)
+    check_depth(engine, driver, len(manifest.layers))
     lacking = [
         step for step in steps(config.rootfs.diff_ids, manifest.layers) if store.layers.get(driver, step.chain) is None
     ]

@@ -54,7 +54,8 @@ def test_what_cannot_be_exported(tmp_path: Path) -> None:
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_deletions_of_what_never_was(tmp_path: Path, registry: RegistryServer, driver: str) -> None:
     """An overlay lists them in a directory that no lower layer has, and says when asked that they are not there."""
-    push(registry, "ghost:1", [archive({"a": b"a"}), archive({"d/.wh.ghost": b"", "d/e/.wh.ghost": b"", "d/e/b": b"b"})])
+    upper = archive({"d/.wh.ghost": b"", "d/e/.wh.ghost": b"", "d/e/b": b"b"})
+    push(registry, "ghost:1", [archive({"a": b"a"}), upper])
     with engine_at(tmp_path, driver) as engine:
         engine.pull(f"{registry.address}/ghost:1")
         filled = Volume(kind="volume", target="/d", source="filled")

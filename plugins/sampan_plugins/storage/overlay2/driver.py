@@ -10,7 +10,7 @@ from sampan.contracts.storage import Change, Kind, Snapshot, StorageCapabilities
 from sampan.errors import InvalidInput, NotFound
 from sampan.model.mount import Mount
 from sampan.naive.ledger import Ledger, Record, snapshot
-from sampan_plugins.storage.overlay2.probe import OPTIONS, probe
+from sampan_plugins.storage.overlay2.probe import MOST_LAYERS, OPTIONS, probe
 
 
 class OverlayDriver(StorageDriver):
@@ -20,7 +20,7 @@ class OverlayDriver(StorageDriver):
     straight into its directory, whether what it stands on is there yet or not.
     """
 
-    capabilities: ClassVar[StorageCapabilities] = StorageCapabilities(independent_layers=True)
+    capabilities: ClassVar[StorageCapabilities] = StorageCapabilities(independent_layers=True, most_layers=MOST_LAYERS)
 
     def __init__(self, root: str) -> None:
         if any(character in root for character in ",:\\"):

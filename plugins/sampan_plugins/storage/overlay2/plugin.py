@@ -20,7 +20,9 @@ def sampan_plugin_info(slot: str, name: str) -> PluginInfo:
 
     return PluginInfo(
         summary="layers stacked by the kernel's overlay file system",
-        capabilities={"independent_layers": "yes", "applies": "yes", "compares": "yes", "measures": "yes"},
+        capabilities={
+            "independent_layers": "yes", "most_layers": "500", "applies": "yes", "compares": "yes", "measures": "yes",
+        },
     )
 
 

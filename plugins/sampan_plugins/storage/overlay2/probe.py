@@ -16,6 +16,9 @@ OPTIONS = ("index=off", "metacopy=off", "redirect_dir=nofollow")
 With these a renamed directory is copied, a changed file is whole, and every change is where it seems to be.
 """
 
+MOST_LAYERS = 500
+"""Linux's limit, OVL_MAX_STACK."""
+
 _ANOTHER = "use another storage driver, or a root on ext4, xfs (ftype=1) or btrfs"
 
 

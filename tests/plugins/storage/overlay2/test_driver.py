@@ -88,4 +88,6 @@ def test_unknown_options_are_refused(tmp_path):
     with pytest.raises(InvalidInput, match="'size' for storage/overlay2"):
         plugin.sampan_open_storage(name="overlay2", root=str(tmp_path), options={"size": 1})
     assert isinstance(plugin.sampan_open_storage(name="overlay2", root=str(tmp_path), options={}), OverlayDriver)
-    assert plugin.sampan_plugin_info(slot="storage", name="overlay2").capabilities["independent_layers"] == "yes"
+    told = plugin.sampan_plugin_info(slot="storage", name="overlay2").capabilities
+    assert told["independent_layers"] == "yes"
+    assert told["most_layers"] == str(OverlayDriver.capabilities.most_layers)
