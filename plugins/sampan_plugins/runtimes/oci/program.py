@@ -13,7 +13,7 @@ from sampan import errors
 from sampan.contracts.runtime import Stdio
 from sampan.kernel import processes
 
-# What runc, crun and youki say, and which error it is. The first that matches counts.
+# What runc, crun, youki and sampan-oci say, and which error it is. The first that matches counts.
 _TRANSLATIONS: tuple[tuple[re.Pattern[str], type[errors.SampanError]], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), kind) for pattern, kind in (
         (r"exec: .*(executable file not found|no such file or directory)", errors.CommandNotFound),
@@ -22,14 +22,15 @@ _TRANSLATIONS: tuple[tuple[re.Pattern[str], type[errors.SampanError]], ...] = tu
          errors.CommandNotExecutable),
         (r"executable .* not found|executable file .* not found", errors.CommandNotFound),
         (r"already exists?\b", errors.AlreadyExists),
+        (r"bind source path does not exist", errors.InvalidInput),
         (r"does not exist|container .* not found", errors.NotFound),
         (r"not stopped|not running|stopped container|not paused|process already finished|no such process",
          errors.Conflict),
         (r"cannot start (a|an already) |container init exited", errors.Conflict),
-        (r"error setting rlimit|unable to apply caps|function not implemented", errors.Unsupported),
+        (r"error setting rlimit|cannot be raised|unable to apply caps|function not implemented", errors.Unsupported),
         (r"no space left on device", errors.OutOfSpace),
         (r"operation not permitted|permission denied", errors.Denied),
-        (r"invalid|must be|cannot be mounted|cannot unmarshal|not a directory|no such file|failed to write",
+        (r"invalid|must be|cannot be mounted|cannot unmarshal|not a directory|no such file|failed to write|cannot set",
          errors.InvalidInput),
     )
 )

@@ -20,6 +20,9 @@ from sampan_plugins.runtimes.oci.program import translate
     ("container does not exist", errors.NotFound, "container does not exist"),
     ("cannot delete container x that is not stopped: running", errors.Conflict, None),
     ("error setting rlimit type 7: operation not permitted", errors.Unsupported, None),
+    ("ulimit nofile cannot be raised to 1073741824: the limit here is 20000", errors.Unsupported, None),
+    ("bind source path does not exist: /no/such/place", errors.InvalidInput, None),
+    ("cannot set the CPUs to 4000: Numerical result out of range", errors.InvalidInput, None),
     ("something else", errors.Unavailable, "something else"),
 ])
 def test_what_runc_says_is_understood(said: str, kind: type[errors.SampanError], message: str | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
 
 import msgspec
@@ -63,14 +64,18 @@ def execute(context: Context, given: Given) -> int:
             from sampan_plugins.runtimes.native.cli.console import Console
 
             console = stack.enter_context(Console(given.text("console-socket")))
-        if not detached:
-            processes.become_subreaper()
+        # Detached, too: a process that fails before it runs must be reaped, or its zombie would hold the container.
+        processes.become_subreaper()
         foreground = stack.enter_context(Foreground())
         started = runtime.exec(container, process, STREAMS)
-        if console and started.console is not None:
-            console.send(started.console)
-        if given.text("pid-file"):
-            write_pid(given.text("pid-file"), started.pid)
+        try:
+            if console and started.console is not None:
+                console.send(started.console)
+            if given.text("pid-file"):
+                write_pid(given.text("pid-file"), started.pid)
+        except BaseException:
+            os.kill(started.pid, 9)
+            raise
         return 0 if detached else foreground.wait(started.pid, started.console)
 
 

@@ -34,6 +34,7 @@ _CREATION = (
 def create(context: Context, given: Given) -> int:
     """Build a container, which waits to be started."""
     container = container_of(given, "create")
+    processes.become_subreaper()  # a process that fails before all is built must be reaped
     with ExitStack() as stack:
         _create(context, given, container, stack, detached=True)
     return 0
@@ -93,9 +94,9 @@ def run(context: Context, given: Given) -> int:
     from sampan_plugins.runtimes.native.cli.foreground import Foreground
 
     with ExitStack() as stack:
-        foreground = stack.enter_context(Foreground())
         runtime, started = _create(context, given, container, stack, detached=detached)
         try:
+            foreground = stack.enter_context(Foreground())
             runtime.start(container)
             if detached:
                 return 0

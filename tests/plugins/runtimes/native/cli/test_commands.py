@@ -186,6 +186,21 @@ def test_a_command_that_fails_with_descriptors_kept(tool: Any, tmp_path: Path) -
     assert done.returncode == 1 and "exec /bin/script: no such file or directory" in done.stderr
 
 
+def test_what_fails_leaves_no_zombie_to_hold_the_container(tool: Any) -> None:
+    pid = tool.begin("sleep", "1000")
+    assert tool.result("exec", "-d", tool.id, "nope").returncode == 255
+    tool.run("delete", "--force", tool.id)
+    # Process 1 ends only when every process of its namespace has been reaped.
+    _until(lambda: os.waitpid(pid, os.WNOHANG)[0] == pid)
+
+
+def test_an_exec_that_nobody_would_know_of_is_ended(tool: Any) -> None:
+    tool.begin("sleep", "1000")
+    done = tool.result("exec", "-d", "--pid-file", "/no/such/directory/pid", tool.id, "sleep", "1001")
+    assert done.returncode == 255 and "cannot write the pid file" in done.stderr
+    _until(lambda: json.loads(tool.run("ps", "-f", "json", tool.id)) == [tool.state()["pid"]])
+
+
 def test_limits_are_changed(tool: Any, tmp_path: Path) -> None:
     tool.begin("sleep", "1000")
     tool.run("update", "--memory", "64m", "--pids-limit", 44, tool.id)
