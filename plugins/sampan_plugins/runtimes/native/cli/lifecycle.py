@@ -131,14 +131,16 @@ def kill(context: Context, given: Given) -> int:
     number = _signal(given.arguments[1] if len(given.arguments) > 1 else "TERM")
     state, status = context.state(container)
     runtime = context.runtime()
-    if given.on("all"):
-        for pid in runtime.pids(container):
-            if pid != state.pid:
-                _send(pid, number)
-    if status != "stopped":
+    others = [pid for pid in runtime.pids(container) if pid != state.pid] if given.on("all") else []
+    try:
+        if status == "stopped":
+            raise NotFound(f"no process {state.pid}")
         runtime.signal(container, number)
-    elif not given.on("all"):
-        raise Conflict("container not running")
+    except NotFound:
+        if not given.on("all"):
+            raise Conflict("container not running") from None
+    for pid in others:
+        _send(pid, number)
     return 0
 
 
