@@ -40,7 +40,8 @@ class Confinement:
         self._effective = capabilities.mask(wanted.effective)
         self._permitted = capabilities.mask(wanted.permitted)
         self._inheritable = capabilities.mask(wanted.inheritable)
-        self._ambient = capabilities.mask(wanted.ambient)
+        # The kernel lets no other be ambient, and what `runc spec` writes asks for others: runc leaves them out, too.
+        self._ambient = capabilities.mask(wanted.ambient) & self._permitted & self._inheritable
         self._path = ""
 
     def enter(self) -> None:

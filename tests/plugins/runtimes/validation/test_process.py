@@ -93,6 +93,12 @@ def test_every_capability_set_is_set(box: Any) -> None:
     assert int(status["CapPrm"], 16) == int(status["CapEff"], 16) == int(status["CapAmb"], 16) == kill
 
 
+def test_what_is_not_inheritable_is_not_ambient(box: Any) -> None:
+    names = ["CAP_KILL"]
+    box.spec.process.capabilities = oci.Capabilities(bounding=names, permitted=names, effective=names, ambient=names)
+    assert "CapAmb:\t0000000000000000\n" in box.shell("cat /proc/self/status")
+
+
 def test_without_capabilities_there_are_none(box: Any) -> None:
     box.spec.process.capabilities = oci.Capabilities()
     assert "CapEff:\t0000000000000000\n" in box.shell("cat /proc/self/status")
