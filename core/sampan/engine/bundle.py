@@ -133,7 +133,7 @@ def exec_process(container: Container, spec: oci.Spec, request: ExecRequest) -> 
         rlimits=first.rlimits,
         no_new_privileges=first.no_new_privileges,
         oom_score_adj=first.oom_score_adj,
-        apparmor_profile="unconfined" if request.privileged else first.apparmor_profile,
+        apparmor_profile="unconfined" if request.privileged and first.apparmor_profile else first.apparmor_profile,
     )
 
 
