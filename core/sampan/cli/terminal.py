@@ -81,9 +81,10 @@ def raw(descriptor: int = 0) -> Iterator[None]:
 
 def ask(question: str, *, hidden: bool = False) -> str:
     """Ask whoever is at the terminal; return the line, stripped. A ``hidden`` answer is not shown as it is typed."""
-    sys.stdout.write(question)
-    sys.stdout.flush()
+    # Hidden first, then asked: a fast answer must not be seen either.
     with _hidden() if hidden else nullcontext(), open(0, errors="surrogateescape", closefd=False) as lines:
+        sys.stdout.write(question)
+        sys.stdout.flush()
         return lines.readline().strip()
 
 
