@@ -79,5 +79,3 @@ def test_exposed_ports_are_data(sampan):
 ])
 def test_what_cannot_be_had_is_refused(sampan, flag, value, message):
     assert message in sampan.fails("run", "--rm", "--net=none", flag, value, "bb:1", "true", code=125)
-
-
