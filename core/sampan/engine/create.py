@@ -88,6 +88,9 @@ def _describe(engine: Engine, spec: ContainerSpec, image: Image) -> Container:
         raise Unsupported(
             f"--storage-opt is not supported by the storage driver {spec.storage_driver or engine.storage_name()}"
         )
+    runtime, log_driver = spec.runtime or engine.settings.runtime, spec.log_driver or engine.settings.log_driver
+    for slot, name in (("runtimes", runtime), ("logs", log_driver)):
+        engine.plugins.find(slot, name)  # a start that finds none could not be undone by one either
     network = networking.resolve(engine, spec)
     return Container(
         id=names.container_id(),
@@ -99,8 +102,8 @@ def _describe(engine: Engine, spec: ContainerSpec, image: Image) -> Container:
         created=time.time(),
         status=Status.CREATING,
         storage_driver=spec.storage_driver or engine.storage_name(),
-        runtime=spec.runtime or engine.settings.runtime,
-        log_driver=spec.log_driver or engine.settings.log_driver,
+        runtime=runtime,
+        log_driver=log_driver,
         network_driver=network.driver,
     )
 

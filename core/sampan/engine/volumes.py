@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Filters = Mapping[str, Sequence[str]]
 """Values by filter: ``dangling``, ``driver``, ``name``, ``label``, and ``label!``."""
 
+_LONGEST_NAME = 240  # a lock, whose file is named after it, needs some of the 255 there are
 _KNOWN = ("dangling", "driver", "name", "label", "label!")
 _TRUE, _FALSE = ("1", "t", "true", "True", "TRUE", "T"), ("0", "f", "false", "False", "FALSE", "F")
 
@@ -45,7 +46,9 @@ def create(
 
 
 def plan(engine: Engine, operation: Operation, wanted: VolumeRecord) -> None:
-    """Note how to undo ``ensure``. Raises NotFound when there is no such driver."""
+    """Note how to undo ``ensure``. Raises NotFound when there is no such driver, InvalidInput on an impossible name."""
+    if "\0" in wanted.name or len(os.fsencode(wanted.name)) > _LONGEST_NAME:
+        raise InvalidInput(f"a volume's name has at most {_LONGEST_NAME} bytes, none of them null")
     engine.volumes(wanted.driver)
     operation.plan("volume", wanted.driver, wanted.name, wanted.maker)
 

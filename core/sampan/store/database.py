@@ -13,7 +13,7 @@ from _thread import RLock  # threading's own, without its import
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sampan.errors import Corrupt, Denied, OutOfSpace, SampanError, Unavailable, Unsupported
+from sampan.errors import Corrupt, Denied, InvalidInput, OutOfSpace, SampanError, Unavailable, Unsupported
 
 LAYOUT_VERSION = 3
 _BUSY_SECONDS = 30.0
@@ -142,9 +142,11 @@ class Database:
 
 @contextmanager
 def translated(path: str) -> Iterator[None]:
-    """Turn SQLite's errors into ours, naming the file."""
+    """Turn SQLite's errors into ours, naming the file; of a name that is no text, the name."""
     try:
         yield
+    except UnicodeEncodeError as error:
+        raise InvalidInput(f"{error.object!r} is not valid UTF-8") from error
     except sqlite3.Error as error:
         raise _translation(path, error) from error
 
