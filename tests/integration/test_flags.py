@@ -79,3 +79,15 @@ def test_exposed_ports_are_data(sampan):
 ])
 def test_what_cannot_be_had_is_refused(sampan, flag, value, message):
     assert message in sampan.fails("run", "--rm", "--net=none", flag, value, "bb:1", "true", code=125)
+
+
+def test_a_name_of_two_lines_makes_one_of_the_message(sampan):
+    assert sampan.fails("create", "--name", "a\nb", "bb:1").startswith("Invalid container name (a b), only ")
+
+
+@pytest.mark.parametrize(("flag", "message"), [
+    ("--runtime", 'no runtime named "nope"'), ("--log-driver", 'no log driver named "nope"'),
+])
+def test_a_driver_that_is_not_there_is_refused_at_once(sampan, flag, message):
+    assert message in sampan.fails("create", flag, "nope", "bb:1")
+    assert sampan.run("ps", "-aq") == ""

@@ -47,8 +47,10 @@ static void try_process(int pid) {
     snprintf(path, sizeof path, "/proc/%d/exe", pid);
     size = readlink(path, target, sizeof target - 1);
     target[size < 0 ? 0 : size] = 0;
-    if (!known && size < 0 && ptrace(PTRACE_ATTACH, pid, 0, 0) == 0) {
+    /* Seized, not attached to: that could leave it stopped for ever. */
+    if (!known && size < 0 && ptrace(PTRACE_SEIZE, pid, 0, 0) == 0) {
         int status = 0;
+        ptrace(PTRACE_INTERRUPT, pid, 0, 0);
         waitpid(pid, &status, __WALL);
         size = readlink(path, target, sizeof target - 1);
         target[size < 0 ? 0 : size] = 0;

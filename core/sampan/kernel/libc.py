@@ -148,6 +148,14 @@ def openat2(directory: int, path: str, flags: int, resolve: int, mode: int = 0) 
     raise AssertionError("unreachable")
 
 
+def filesystem(fd: int) -> int:
+    """Return the type of the file system that an open file is of (fstatfs(2), f_type)."""
+    told = (ctypes.c_long * 32)()  # struct statfs begins with it, and is shorter
+    if _libc.fstatfs(fd, ctypes.byref(told)) < 0:
+        fail("fstatfs")
+    return int(told[0])
+
+
 def _bytes(text: str | None) -> bytes | None:
     return None if text is None else os.fsencode(text)
 

@@ -12,7 +12,7 @@ import msgspec
 
 from sampan.contracts.runtime import Stdio
 from sampan.errors import InvalidInput
-from sampan.kernel import libc, loopback, mount, namespaces, paths, processes, tty
+from sampan.kernel import libc, loopback, mount, namespaces, paths, processes, procfs, tty
 from sampan.kernel.cgroups.group import Group
 from sampan.kernel.seccomp import Program
 from sampan.model.runtime_spec import Linux, Process, Spec
@@ -156,7 +156,7 @@ class _Init:
         if plan.manner.keyring:
             processes.new_session_keyring()
         self._set_up_kernel()
-        label_fd = os.open("/proc/self/attr/exec", os.O_WRONLY | os.O_CLOEXEC) if plan.label else None
+        label_fd = procfs.open_to_write("/proc/self/attr/exec") if plan.label else None
         os.umask(0o022)
         trees = {number: self.moved[fd] for number, fd in plan.trees.items()}
         root = rootfs.assemble(self.spec, plan.state.bundle, plan.cgroup, trees, progress)
@@ -296,12 +296,4 @@ def _set_sysctl(key: str, value: str, kinds: set[str]) -> None:
     path = key if "/" in key and "." not in key else key.translate(str.maketrans("./", "/."))
     if ".." in path.split("/"):
         raise InvalidInput(f'sysctl "{key}" is malformed')
-    _write(f"/proc/sys/{path}", value)
-
-
-def _write(path: str, value: str) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(fd, value.encode())
-    finally:
-        os.close(fd)
+    procfs.write(f"/proc/sys/{path}", value)

@@ -8,7 +8,7 @@ import msgspec
 
 from sampan.contracts.runtime import Stdio
 from sampan.errors import Unsupported
-from sampan.kernel import namespaces, processes, scheduling, tty
+from sampan.kernel import namespaces, processes, procfs, scheduling, tty
 from sampan.kernel.cgroups.group import Group
 from sampan.kernel.seccomp import Program
 from sampan.model.runtime_spec import Process
@@ -89,7 +89,7 @@ def _become(plan: Join, moved: dict[int, int], out: int, proc: int | None, progr
         _make_terminal(plan.process, moved[plan.console])
     label_fd = None
     if proc is not None:
-        label_fd = os.open("self/attr/exec", os.O_WRONLY | os.O_CLOEXEC, dir_fd=proc)
+        label_fd = procfs.open_to_write("self/attr/exec", directory=proc)
         os.close(proc)
     confinement = Confinement(plan.process, plan.program, label_fd, progress, preserved=plan.manner.preserved,
                               domain=plan.domain)
