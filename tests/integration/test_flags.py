@@ -57,6 +57,16 @@ def test_devices_by_number(sampan):
     assert "Operation not permitted" not in allowed
 
 
+def test_shared_memory(sampan):
+    look = ("bb:1", "sh", "-c", "test -d /dev/shm && stat -f -c %b:%S /dev/shm || echo none")
+    size, host = os.statvfs("/dev/shm"), ("run", "--rm", "--net=none", "--ipc")
+    assert sampan.run(*host, "none", *look) == "none"
+    assert sampan.run(*host, "host", *look) == f"{size.f_blocks}:{size.f_frsize}"
+    assert sampan.run(*host, "private", *look) == f"{(64 << 20) // 4096}:4096"
+    refused = sampan.fails("run", "--uts", "host", "--hostname", "x", "bb:1", code=125)
+    assert refused == "conflicting options: hostname and the UTS mode"
+
+
 def test_exposed_ports_are_data(sampan):
     sampan.run("create", "--name", "c1", "--expose", "80", "--expose", "90-91/udp", "bb:1")
     assert sampan.run("inspect", "-f", "{{json .Config.ExposedPorts}}", "c1") == (
@@ -70,7 +80,6 @@ def test_exposed_ports_are_data(sampan):
     ("--device-read-bps", "/dev/null:1mb", "/dev/null is not a block device"),
     ("--gpus", "all", 'could not select device driver "" with capabilities: [[gpu]]'),
     ("--ipc", "container:x", "--ipc container:x is not supported yet"),
-    ("--ipc", "none", "--ipc none is not supported yet"),
     ("--memory-swappiness", "101", "Valid memory swappiness range is 0-100"),
     ("--oom-score-adj", "1001", "Invalid value 1001, range for oom score adj is [-1000, 1000]"),
     ("--pid", "container:x", "--pid container:x is not supported yet"),

@@ -172,7 +172,7 @@ def _namespaces(spec: ContainerSpec, sandbox: str | None) -> list[oci.Namespace]
     modes = {"pid": spec.pid_mode, "ipc": spec.ipc_mode, "uts": spec.uts_mode, "cgroup": spec.cgroup_mode}
     namespaces = [oci.Namespace(type="mount")]
     for kind, mode in modes.items():
-        if mode in ("", "private", "shareable"):
+        if mode in ("", "private", "shareable", "none"):
             namespaces.append(oci.Namespace(type=kind))
         elif mode != "host":
             raise InvalidInput(f"--{kind}: invalid {kind} mode {mode!r}")

@@ -11,7 +11,7 @@ from sampan.errors import InvalidInput
 from sampan.model import runtime_spec as oci
 
 if TYPE_CHECKING:
-    from sampan.model.container import Container, Volume
+    from sampan.model.container import Container, ContainerSpec, Volume
 
 _HOST_FILES = ("resolv.conf", "hostname", "hosts")
 _TMPFS = ("rw", "noexec", "nosuid", "nodev")
@@ -27,7 +27,7 @@ def mounts(container: Container, places: Mapping[str, str], filename: Callable[[
     chosen = {_clean(volume.target): _volume(volume, places.get(volume.target, "")) for volume in spec.volumes}
     # Who brings a /dev of their own brings all of it.
     system = [
-        mount for mount in confinement.mounts(privileged=spec.privileged, shm_size=spec.shm_size)
+        mount for mount in _system(spec)
         if mount.destination not in chosen and not ("/dev" in chosen and mount.destination.startswith("/dev/"))
     ]
     options = ["rbind", *(["ro"] if spec.read_only else []), "rprivate"]
@@ -39,6 +39,18 @@ def mounts(container: Container, places: Mapping[str, str], filename: Callable[[
     if spec.init:
         own.append(_init())
     return [*system, *sorted([*own, *chosen.values()], key=lambda mount: mount.destination.count("/"))]
+
+
+def _system(spec: ContainerSpec) -> list[oci.Mount]:
+    """Return the system's mounts; shared memory is the host's, or there is none, where the ipc mode says so."""
+    found = confinement.mounts(privileged=spec.privileged, shm_size=spec.shm_size)
+    if spec.ipc_mode not in ("host", "none"):
+        return found
+    found = [mount for mount in found if mount.destination != "/dev/shm"]
+    if spec.ipc_mode == "host":
+        options = ["rbind", "nosuid", "noexec", "nodev", "rprivate"]
+        found.append(oci.Mount(destination="/dev/shm", type="bind", source="/dev/shm", options=options))
+    return found
 
 
 def check(volumes: tuple[Volume, ...]) -> None:

@@ -156,8 +156,10 @@ def _check(flags: dict[str, Any]) -> None:
         raise _wrong("--pid: invalid PID mode")
     if not re.fullmatch("host|private|none|shareable|container:.*|", flags["ipc"] or ""):
         raise InvalidInput(f"Invalid IPC mode: {flags['ipc']}")
+    if flags["hostname"] and flags["uts"] == "host":
+        raise InvalidInput("conflicting options: hostname and the UTS mode")
     for flag in ("pid", "ipc"):
-        if (flags[flag] or "").startswith(("container:", "none")):
+        if (flags[flag] or "").startswith("container:"):
             raise Unsupported(f"--{flag} {flags[flag]} is not supported yet")
     if flags["workdir"] and not flags["workdir"].startswith("/"):
         raise InvalidInput(
