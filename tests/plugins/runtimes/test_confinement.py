@@ -237,6 +237,17 @@ def test_exec_with_a_working_directory_outside_is_refused(box: Any) -> None:
             box.exec("pwd", cwd=f"/proc/self/fd/{descriptor}")
 
 
+def test_execs_that_fail_leave_no_process_to_hold_the_container(box: Any) -> None:
+    box.begin("sleep", "1000")
+    for _ in range(40):
+        with pytest.raises(SampanError):
+            box.exec("pwd", cwd="/proc/self/fd/9")
+    own = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    namespaces = [line for pid in own for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+                  if line.startswith("NSpid:") and len(line.split()) > 2]
+    assert len(namespaces) == 1  # its first process
+
+
 def test_the_working_directory_is_made(box: Any) -> None:
     box.spec.process.cwd = "/srv/data"
     assert box.shell("pwd") == "/srv/data\n"

@@ -90,7 +90,7 @@ def _launch(
             console=theirs, label=_label(process))
         first = _fork(lambda: init.run(plan))
         held.close(told, waits, plan.go, plan.failure, plan.console)
-        conversation = _Conversation(hear)
+        conversation = _Conversation(hear, first)
         try:
             # Meanwhile, on another processor, the child cuts itself loose and makes its namespaces.
             group.create()
@@ -109,7 +109,7 @@ def _launch(
             held.close(control)  # which the child takes as its end
             raise
         finally:
-            _reap(first)
+            conversation.part()
         try:
             if resources.pids:  # only now: the first process, which is gone, needed room to fork the second
                 group.apply(Resources(pids=resources.pids))
@@ -154,11 +154,11 @@ def join(home: Home, state: State, group: Group, process: Process, stdio: Stdio,
             stdio=stdio, program=program, report=told, console=theirs, label=_label(process))
         first = _fork(lambda: joining.run(plan))
         held.close(told, theirs)
-        conversation = _Conversation(hear)
+        conversation = _Conversation(hear, first)
         try:
             pid = conversation.pid()
         finally:
-            _reap(first)
+            conversation.part()
         try:
             if process.oom_score_adj is not None:
                 _adjust_oom(pid, process.oom_score_adj)
@@ -170,10 +170,11 @@ def join(home: Home, state: State, group: Group, process: Process, stdio: Stdio,
 
 
 class _Conversation:
-    """What the children say, line by line: a letter and what it tells. A failure ends it."""
+    """What the children say, line by line: a letter and what it tells. A failure ends it. ``first`` is our child."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, first: int) -> None:
         self._fd = fd
+        self._first = first
         self._content = b""
         self._line = b""
         self._heard: dict[bytes, bytes] = {}
@@ -201,6 +202,12 @@ class _Conversation:
         """Return the pid of the second process."""
         return int(self.until(b"P"))
 
+    def part(self) -> None:
+        """Wait for the end of the first process, once."""
+        first, self._first = self._first, 0
+        if first:
+            _reap(first)
+
     def finished(self) -> None:
         """Wait until the command runs, which closes the pipe."""
         self._content += report.read_until_closed(self._fd)
@@ -208,8 +215,11 @@ class _Conversation:
             report.receive(self._content)
 
     def _fail(self) -> NoReturn:
-        # The second process may fail before the first has told who it is: it must be reaped all the same.
-        for line in (self._content + report.read_until_closed(self._fd)).splitlines():
+        # The second process may fail before the first has told who it is: it must be reaped all the same, or its zombie
+        # holds the container. It becomes our child a moment after the first has let go of the pipe: when that is gone.
+        rest = self._content + report.read_until_closed(self._fd)
+        self.part()
+        for line in rest.splitlines():
             if line.startswith(b"P"):
                 _reap(int(line[1:]))
         report.receive(self._line)
