@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping
 
 from sampan.errors import InvalidInput
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9@*#]")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9]+|[@*#?\-$!]")
+
+_UNCLOSED = "missing '}'"
 
 
 def split(text: str) -> list[str]:
@@ -32,6 +34,12 @@ def split(text: str) -> list[str]:
     return [*found, word] if word else found
 
 
+def quoted(text: str) -> str:
+    """Return a text as Docker's messages quote it."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
 def expand_all(texts: Iterable[str], variables: Mapping[str, str]) -> list[str]:
     """Expand each of several words."""
     return [expand(text, variables) for text in texts]
@@ -42,8 +50,7 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
     try:
         return _Expansion(text, variables).until("")
     except ValueError as error:
-        shown = text.replace("\\", "\\\\").replace('"', '\\"')
-        raise InvalidInput(f'failed to process "{shown}": {error}') from error
+        raise InvalidInput(f"failed to process {quoted(text)}: {error}") from error
 
 
 class _Expansion:
@@ -104,28 +111,43 @@ class _Expansion:
         self._at += 1
         name = self._name()
         if not name:
-            raise ValueError("syntax error: bad substitution")
-        value = self._variables.get(name)
+            ended = self._at == len(self._text)
+            raise ValueError(f"syntax error: {_UNCLOSED if ended else 'bad substitution'}")
         match self._next():
             case "}":
-                return value or ""
+                return self._variables.get(name, "")
             case ":":
-                return self._modified(value)
-            case "":
-                raise ValueError("syntax error: missing '}'")
+                return self._modified(name, self._next())
+            case "?":
+                return self._required(name, self._word(), empty=True)
             case _:
                 raise ValueError("missing ':' in substitution")
 
-    def _modified(self, value: str | None) -> str:
-        modifier = self._next()
+    def _modified(self, name: str, modifier: str) -> str:
+        value, word = self._variables.get(name, ""), self._word()
+        match modifier:
+            case "-":
+                return value or word
+            case "+":
+                return word if value else ""
+            case "?":
+                return self._required(name, word, empty=False)
+        raise ValueError(f"unsupported modifier ({modifier}) in substitution")
+
+    def _required(self, name: str, message: str, *, empty: bool) -> str:
+        """Return what must be set, to something else than nothing unless ``empty``."""
+        value = self._variables.get(name)
+        if value is None:
+            raise ValueError(f"{name}: {message or 'is not allowed to be unset'}")
+        if not (value or empty):
+            raise ValueError(f"{name}: {message or 'is not allowed to be empty'}")
+        return value
+
+    def _word(self) -> str:
         word = self.until("}")
         if self._next() != "}":
-            raise ValueError("syntax error: missing '}'")
-        if modifier == "-":
-            return value or word
-        if modifier == "+":
-            return word if value else ""
-        raise ValueError(f"unsupported modifier ({modifier}) in substitution")
+            raise ValueError(f"syntax error: {_UNCLOSED}")
+        return word
 
     def _name(self) -> str:
         match = _NAME.match(self._text, self._at)
