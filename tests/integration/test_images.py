@@ -131,7 +131,8 @@ def test_pull(empty, registry, small_image):
     assert sum(line.endswith(": Pull complete") for line in layers) == 2
     assert re.fullmatch("Digest: sha256:[0-9a-f]{64}", digest)
     assert (status, name) == (f"Status: Downloaded newer image for {reference}", reference)
-    assert empty.run("pull", reference).splitlines()[-2:] == [f"Status: Image is up to date for {reference}", reference]
+    again = empty.run("pull", reference).splitlines()
+    assert again == [layers[0], digest, f"Status: Image is up to date for {reference}", reference]
     assert empty.run("pull", "-q", reference) == reference
 
 

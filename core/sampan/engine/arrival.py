@@ -69,7 +69,7 @@ class Arrival:
         unpacking.check_depth(self._engine, self._engine.storage_name(), len(manifest.layers))
         steps = unpacking.steps(config.rootfs.diff_ids, manifest.layers)
         self._operation.lease([step.chain for step in steps])
-        self._fetch(steps)
+        self._fetch(steps, known=self._store.images.known(manifest.config.digest))
         self._store.blobs.settle()
         image = self._described(resolved, config, steps)
         return Arrived(image, (*parts, *documents), tuple(step.chain for step in steps))
@@ -93,19 +93,22 @@ class Arrival:
                         pass
         return blobs.read(blob.digest)
 
-    def _fetch(self, steps: list[Step]) -> None:
-        """Download and unpack what is lacking of the layers."""
+    def _fetch(self, steps: list[Step], *, known: bool) -> None:
+        """Download and unpack what is lacking of the layers.
+
+        Of an image already on record that lacks nothing the layers are not told, as Docker does not.
+        """
         from sampan.engine.download import Downloads
         from sampan.engine.unpacking import Unpacking
 
         driver = self._engine.storage_name()
         lacking = [step for step in steps if self._store.layers.get(driver, step.chain) is None]
         absent = [step for step in steps if not self._store.blobs.has(step.blob.digest)]
-        if not lacking and not absent:
-            for step in steps:
-                self._report(Event(step.name, "Already exists"))
+        complete = not lacking and not absent
+        if not (complete and known):
+            self._announce(steps, lacking, absent)
+        if complete:
             return
-        self._announce(steps, lacking, absent)
         if self._engine.storage(driver).capabilities.independent_layers:
             # The largest first: what is begun last decides when all is done.
             lacking.sort(key=lambda step: step.blob.size, reverse=True)

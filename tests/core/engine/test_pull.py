@@ -69,6 +69,17 @@ def test_pull_again_is_up_to_date(tmp_path: Path, registry: RegistryServer) -> N
         assert (first.fresh, second.fresh) == (True, False)
         assert second.image == first.image
         assert content(engine) == before
+    assert [event.action for event in events] == ["Pulling from pull/again"]
+
+
+def test_an_image_of_layers_that_are_here(tmp_path: Path, registry: RegistryServer) -> None:
+    made = layers("shared")
+    push(registry, "pull/shared:1", made)
+    push(registry, "pull/shared:2", made, config={"comment": "another"})
+    events: list[Event] = []
+    with engine_at(tmp_path) as engine:
+        engine.pull(f"{registry.address}/pull/shared:1")
+        assert engine.pull(f"{registry.address}/pull/shared:2", report=events.append).fresh
     assert [event.action for event in events[1:]] == ["Already exists"] * 3
 
 
