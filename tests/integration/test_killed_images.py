@@ -66,8 +66,9 @@ class Killing:
     def begin(self, verb: str) -> subprocess.Popen[bytes]:
         """Begin a command in a process group of its own, and wait until its imports are done."""
         settings = msgspec.json.encode(self.settings).decode()
+        # Unbuffered, or what came together with the first line would be out of communicate's sight.
         command = python(_COMMAND, settings, verb, self.image, str(self.source), stdout=subprocess.PIPE,
-                         stderr=subprocess.STDOUT, process_group=0)
+                         stderr=subprocess.STDOUT, process_group=0, bufsize=0)
         assert command.stdout is not None and command.stdout.readline() == b"go\n"
         return command
 
