@@ -64,7 +64,7 @@ class Draft:
         identity = _identity(f"{self._where}/rootfs", spec.user, spec.group_add)
         env = process.environment(spec, self._hostname())
         return oci.Process(
-            args=[container.path, *container.args],
+            args=[*([bundle_mounts.INIT_PATH, "--"] if spec.init else []), container.path, *container.args],
             cwd=spec.workdir or "/",
             terminal=spec.terminal,
             user=_user(identity),
@@ -79,9 +79,7 @@ class Draft:
         )
 
     def _hostname(self) -> str:
-        if self._shares_network and not self._container.spec.hostname:
-            return os.uname().nodename
-        return networking.hostname(self._container)
+        return networking.hostname(self._container, sandboxed=not self._shares_network)
 
     def _filename(self, name: str) -> str:
         return f"{self._files}/{name}"

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 _HOST_FILES = ("resolv.conf", "hostname", "hosts")
 _TMPFS = ("rw", "noexec", "nosuid", "nodev")
-_PROPAGATIONS = frozenset(("shared", "slave", "private", "rshared", "rslave", "rprivate"))
 
 
 def mounts(container: Container, places: Mapping[str, str], filename: Callable[[str], str]) -> list[oci.Mount]:
@@ -86,11 +85,8 @@ def _volume(volume: Volume, place: str) -> oci.Mount:
     if volume.kind == "tmpfs":
         options = [*_TMPFS, *volume.options]
         return oci.Mount(destination=target, type="tmpfs", source="tmpfs", options=options)
-    propagation = [option for option in volume.options if option in _PROPAGATIONS] or ["rprivate"]
-    access = ["ro"] if volume.read_only else []
-    return oci.Mount(
-        destination=target, type="bind", source=place or volume.source, options=["rbind", *access, *propagation]
-    )
+    options = ["rbind", *(["ro"] if volume.read_only else []), volume.propagation or "rprivate"]
+    return oci.Mount(destination=target, type="bind", source=place or volume.source, options=options)
 
 
 def _init() -> oci.Mount:

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from sampan.engine.engine import Engine
     from sampan.store.journal import Operation
 
-# What an image's configuration says that a container's does not tell, and yet has.
-_INHERITED = ("ExposedPorts", "Healthcheck", "Volumes")
 _PLATFORM = ("architecture", "os", "os.features", "os.version", "variant")
 
 
@@ -98,9 +96,7 @@ def _configuration(
     engine: Engine, container: Container, parent: _Parent, changes: Sequence[str]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the container's configuration, and the image's: the same but for what the instructions change."""
-    own = inspect_container.inspect_container(engine, container.id)["Config"]
-    inherited = parent.document.get("config") or {}
-    before = {**own, **{key: own.get(key) or inherited[key] for key in _INHERITED if key in inherited}}
+    before = inspect_container.config(engine, container)
     defaults = msgspec.convert(before, Defaults)
     changed = instructions.apply(defaults, changes)
     if not changed.cmd and not changed.entrypoint:

@@ -72,7 +72,6 @@ def _describe(engine: Engine, spec: ContainerSpec, image: Image) -> Container:
     line = process.arguments(merged)
     if spec.init:
         bundle_mounts.find_init()
-        line = (bundle_mounts.INIT_PATH, "--", *line)
     if spec.stop_signal:
         from sampan.engine import stop
 

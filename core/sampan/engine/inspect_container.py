@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from sampan.engine import confinement, networking, timestamps
+from sampan.engine import confinement, inspect_mounts, networking, timestamps
 from sampan.errors import SampanError
 from sampan.model.network import Endpoint
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sampan.engine.engine import Engine
-    from sampan.model.container import Container, DeviceLimit, Volume
+    from sampan.model.container import Container, ContainerSpec, DeviceLimit, Limits
 
 _NEVER = "0001-01-01T00:00:00Z"
 _DEFAULT_SHM = 64 << 20
@@ -51,8 +51,8 @@ def inspect_container(engine: Engine, text: str, *, size: bool = False) -> dict[
         "HostConfig": _host_config(container),
         "GraphDriver": {"Name": container.storage_driver, "Data": _mount_data(engine, container)},
         **(_sizes(engine, container) if size else {}),
-        "Mounts": [_mount(engine, volume) for volume in spec.volumes],
-        "Config": _config(container),
+        "Mounts": inspect_mounts.mounted(engine, spec.volumes),
+        "Config": config(engine, container),
         "NetworkSettings": _network_settings(container),
     }
 
@@ -84,16 +84,19 @@ def _health(engine: Engine, container: Container) -> dict[str, Any]:
 
 def _host_config(container: Container) -> dict[str, Any]:
     spec, limits = container.spec, container.spec.limits
+    mounts = inspect_mounts.asked_for(spec)
     return {
+        "Binds": mounts.pop("Binds"),
         "ContainerIDFile": "",
-        "Binds": [_bind(volume) for volume in spec.volumes if volume.kind != "tmpfs"] or None,
         "LogConfig": {"Type": container.log_driver, "Config": dict(spec.log_options)},
         "NetworkMode": spec.network,
         "PortBindings": {},
         "RestartPolicy": {"Name": spec.restart.name, "MaximumRetryCount": spec.restart.retries},
         "AutoRemove": spec.auto_remove,
-        "VolumeDriver": "",
-        "VolumesFrom": None,
+        "VolumeDriver": spec.volume_driver,
+        "VolumesFrom": list(spec.volumes_from) or None,
+        **mounts,
+        **({"Annotations": dict(spec.annotations)} if spec.annotations else {}),
         "CapAdd": list(spec.cap_add) or None,
         "CapDrop": list(spec.cap_drop) or None,
         "CgroupnsMode": spec.cgroup_mode or "private",
@@ -110,43 +113,62 @@ def _host_config(container: Container) -> dict[str, Any]:
         "Privileged": spec.privileged,
         "PublishAllPorts": False,
         "ReadonlyRootfs": spec.read_only,
-        "SecurityOpt": list(spec.security_options) or None,
-        "Tmpfs": {v.target: ",".join(v.options) for v in spec.volumes if v.kind == "tmpfs"},
+        "SecurityOpt": _security_options(spec) or None,
         "UTSMode": spec.uts_mode,
         "UsernsMode": spec.userns_mode,
         "ShmSize": spec.shm_size or _DEFAULT_SHM,
-        "Sysctls": dict(spec.sysctls),
+        **({"Sysctls": dict(spec.sysctls)} if spec.sysctls else {}),
         "Runtime": container.runtime,
-        "Init": spec.init,
+        "ConsoleSize": [0, 0],
         "Isolation": "",
+        **_limits(limits),
+        "Devices": [_device(request) for request in spec.devices],
+        "DeviceCgroupRules": list(spec.device_rules) or None,
+        "DeviceRequests": None,
+        "Ulimits": [{"Name": one.name, "Hard": one.hard, "Soft": one.soft} for one in spec.ulimits] or None,
+        "MaskedPaths": None if spec.privileged else list(confinement.MASKED_PATHS),
+        "ReadonlyPaths": None if spec.privileged else list(confinement.READONLY_PATHS),
         "CgroupParent": spec.cgroup_parent,
+        **({"Init": True} if spec.init else {}),
+    }
+
+
+def _security_options(spec: ContainerSpec) -> list[str]:
+    """Return the options; like Docker, with no label for what has the host's rights or namespaces."""
+    unlabelled = spec.privileged or "host" in (spec.pid_mode, spec.ipc_mode)
+    labelled = any(option.startswith("label=") for option in spec.security_options)
+    return [*spec.security_options, *(["label=disable"] if unlabelled and not labelled else [])]
+
+
+def _limits(limits: Limits) -> dict[str, Any]:
+    """Return what limits the container; the last four would on Windows."""
+    return {
         "CpuShares": limits.cpu_shares,
         "Memory": limits.memory,
-        "MemoryReservation": limits.memory_reservation,
-        "MemorySwap": limits.memory_and_swap,
-        "MemorySwappiness": limits.swappiness,
-        "KernelMemory": limits.kernel_memory,
-        "OomKillDisable": limits.oom_kill_disable,
-        "NanoCpus": limits.cpu_quota * 1_000_000_000 // limits.cpu_period if limits.cpu_period else 0,
+        "NanoCpus": limits.nano_cpus,
+        "BlkioWeight": limits.blkio_weight,
+        "BlkioWeightDevice": _device_limits(limits.blkio_weight_devices, "Weight"),
+        "BlkioDeviceReadBps": _device_limits(limits.read_bps) or None,
+        "BlkioDeviceWriteBps": _device_limits(limits.write_bps) or None,
+        "BlkioDeviceReadIOps": _device_limits(limits.read_iops) or None,
+        "BlkioDeviceWriteIOps": _device_limits(limits.write_iops) or None,
         "CpuPeriod": limits.cpu_period,
         "CpuQuota": limits.cpu_quota,
         "CpuRealtimePeriod": limits.cpu_rt_period,
         "CpuRealtimeRuntime": limits.cpu_rt_runtime,
         "CpusetCpus": limits.cpuset_cpus,
         "CpusetMems": limits.cpuset_mems,
-        "BlkioWeight": limits.blkio_weight,
-        "BlkioWeightDevice": _device_limits(limits.blkio_weight_devices, "Weight"),
-        "BlkioDeviceReadBps": _device_limits(limits.read_bps),
-        "BlkioDeviceWriteBps": _device_limits(limits.write_bps),
-        "BlkioDeviceReadIOps": _device_limits(limits.read_iops),
-        "BlkioDeviceWriteIOps": _device_limits(limits.write_iops),
-        "Devices": [_device(request) for request in spec.devices],
-        "DeviceCgroupRules": list(spec.device_rules) or None,
-        "DeviceRequests": None,
+        "KernelMemory": limits.kernel_memory,
+        "KernelMemoryTCP": 0,
+        "MemoryReservation": limits.memory_reservation,
+        "MemorySwap": limits.memory_and_swap,
+        "MemorySwappiness": limits.swappiness,
+        "OomKillDisable": limits.oom_kill_disable,
         "PidsLimit": limits.pids or None,
-        "Ulimits": [{"Name": one.name, "Hard": one.hard, "Soft": one.soft} for one in spec.ulimits],
-        "MaskedPaths": None if spec.privileged else list(confinement.MASKED_PATHS),
-        "ReadonlyPaths": None if spec.privileged else list(confinement.READONLY_PATHS),
+        "CpuCount": 0,
+        "CpuPercent": 0,
+        "IOMaximumIOps": 0,
+        "IOMaximumBandwidth": 0,
     }
 
 
@@ -159,81 +181,82 @@ def _device(request: str) -> dict[str, str]:
     return {"PathOnHost": source, "PathInContainer": target, "CgroupPermissions": access}
 
 
-def _config(container: Container) -> dict[str, Any]:
+def config(engine: Engine, container: Container) -> dict[str, Any]:
+    """Return what the container runs: the part of the document that an image has too."""
     spec = container.spec
     return {
-        "Hostname": networking.hostname(container),
+        "Hostname": networking.hostname(container, sandboxed=_is_sandboxed(engine, container)),
         "Domainname": spec.domainname,
         "User": spec.user,
-        "AttachStdin": False,
-        "AttachStdout": False,
-        "AttachStderr": False,
+        "AttachStdin": "stdin" in spec.attached,
+        "AttachStdout": "stdout" in spec.attached,
+        "AttachStderr": "stderr" in spec.attached,
         **({"ExposedPorts": {port: {} for port in spec.exposed_ports}} if spec.exposed_ports else {}),
         "Tty": spec.terminal,
         "OpenStdin": spec.open_stdin,
         "StdinOnce": spec.stdin_once,
-        "Env": list(spec.env),
+        "Env": list(spec.env) or None,
         "Cmd": list(spec.command) or None,
+        **({"Healthcheck": msgspec.to_builtins(spec.health)} if spec.health else {}),
         "Image": spec.image,
-        "Volumes": None,
+        "Volumes": inspect_mounts.declared(spec),
         "WorkingDir": spec.workdir,
         "Entrypoint": list(spec.entrypoint) if spec.entrypoint else None,
+        **({"MacAddress": spec.mac} if spec.mac else {}),
         "OnBuild": None,
         "Labels": dict(spec.labels),
         **({"StopSignal": spec.stop_signal} if spec.stop_signal else {}),
-        **({"Healthcheck": msgspec.to_builtins(spec.health)} if spec.health else {}),
-        **({"Shell": list(spec.shell)} if spec.shell else {}),
         **({"StopTimeout": spec.stop_timeout} if spec.stop_timeout is not None else {}),
     }
+
+
+def _is_sandboxed(engine: Engine, container: Container) -> bool:
+    try:
+        return engine.network(container.network_driver).capabilities.sandboxed
+    except SampanError:
+        return True  # by a driver that is not there
 
 
 def _network_settings(container: Container) -> dict[str, Any]:
     endpoints = container.endpoints if container.alive else ()
     first = endpoints[0] if endpoints else Endpoint(network="", driver="")
+    connected = endpoints or (Endpoint(network=container.spec.network, driver=""),)
     return {
         "Bridge": "",
         "SandboxID": "",
-        "SandboxKey": f"/proc/{container.pid}/ns/net" if container.pid else "",
+        "HairpinMode": False,
+        "LinkLocalIPv6Address": "",
+        "LinkLocalIPv6PrefixLen": 0,
         "Ports": {},
+        "SandboxKey": f"/proc/{container.pid}/ns/net" if container.pid else "",
+        "SecondaryIPAddresses": None,
+        "SecondaryIPv6Addresses": None,
         **_addresses(first),
-        "Networks": {
-            endpoint.network: {"NetworkID": endpoint.network, **_addresses(endpoint)} for endpoint in endpoints
-        } or {container.spec.network: {"NetworkID": "", **_addresses(Endpoint(network="", driver=""))}},
+        "Networks": {endpoint.network: _connection(endpoint, bool(endpoints)) for endpoint in connected},
+    }
+
+
+def _connection(endpoint: Endpoint, made: bool) -> dict[str, Any]:
+    return {
+        "IPAMConfig": None,
+        "Links": None,
+        "Aliases": None,
+        "NetworkID": endpoint.network if made else "",
+        **_addresses(endpoint),
+        "DriverOpts": None,
     }
 
 
 def _addresses(endpoint: Endpoint) -> dict[str, Any]:
     return {
-        "Gateway": endpoint.gateway,
-        "IPAddress": endpoint.address,
-        "IPPrefixLen": endpoint.prefix,
-        "MacAddress": endpoint.mac,
         "EndpointID": "",
-        "IPv6Gateway": "",
+        "Gateway": endpoint.gateway,
         "GlobalIPv6Address": "",
         "GlobalIPv6PrefixLen": 0,
-    }
-
-
-def _bind(volume: Volume) -> str:
-    return f"{volume.source}:{volume.target}" + (":ro" if volume.read_only else "")
-
-
-def _mount(engine: Engine, volume: Volume) -> dict[str, Any]:
-    source, named = volume.source, {}
-    if volume.kind == "volume":
-        record = engine.store.volumes.find(volume.source)
-        named = {"Name": volume.source}
-        source = engine.volumes(record.driver).where(record.name) if record else ""
-    return {
-        "Type": volume.kind,
-        **named,
-        "Source": source,
-        "Destination": volume.target,
-        **({"Driver": record.driver if record else volume.driver} if named else {}),
-        "Mode": ",".join((*(["ro"] if volume.read_only else []), *volume.options)),
-        "RW": not volume.read_only,
-        "Propagation": "rprivate" if volume.kind == "bind" else "",
+        "IPAddress": endpoint.address,
+        "IPPrefixLen": endpoint.prefix,
+        "IPv6Gateway": "",
+        "MacAddress": endpoint.mac,
     }
 
 

@@ -14,6 +14,8 @@ from sampan.model.container import DeviceLimit, Limits
 CGROUP_PARENT: Final = "/sampan"
 """The control group that containers' own are in unless asked otherwise."""
 
+_PERIOD = 100_000
+
 
 def cgroup_path(parent: str, container: str) -> str:
     """Return the path of a container's control group, which a parent that climbs does not lead out of the root."""
@@ -38,8 +40,11 @@ def _memory(limits: Limits) -> oci.Memory | None:
 
 
 def _cpu(limits: Limits) -> oci.CPU | None:
+    quota, period = limits.cpu_quota, limits.cpu_period
+    if limits.nano_cpus:
+        quota, period = limits.nano_cpus * _PERIOD // 1_000_000_000, _PERIOD
     cpu = oci.CPU(
-        shares=limits.cpu_shares or None, quota=limits.cpu_quota or None, period=limits.cpu_period or None,
+        shares=limits.cpu_shares or None, quota=quota or None, period=period or None,
         realtime_period=limits.cpu_rt_period or None, realtime_runtime=limits.cpu_rt_runtime or None,
         cpus=limits.cpuset_cpus, mems=limits.cpuset_mems,
     )

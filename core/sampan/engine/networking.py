@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from sampan.errors import NotFound
@@ -32,9 +33,9 @@ def resolve(engine: Engine, spec: ContainerSpec) -> Network:
     return recorded
 
 
-def hostname(container: Container) -> str:
-    """Return a container's host name: its own, or its short id."""
-    return container.spec.hostname or container.short_id
+def hostname(container: Container, *, sandboxed: bool = True) -> str:
+    """Return a container's host name: its own, or its short id; the host's where it is in no network of its own."""
+    return container.spec.hostname or (container.short_id if sandboxed else os.uname().nodename)
 
 
 def connect(engine: Engine, network: Network, container: Container, sandbox: str | None) -> Endpoint:

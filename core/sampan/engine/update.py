@@ -40,12 +40,22 @@ def _changed(container: Container, limits: Limits, restart: RestartPolicy | None
         raise Conflict(
             "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time"
         )
+    _check_processors(spec.limits, limits)
     given = {name: value for name in Limits.__struct_fields__ if (value := getattr(limits, name))}
     if limits.pids < 0:
         given["pids"] = 0
     return msgspec.structs.replace(
         spec, limits=msgspec.structs.replace(spec.limits, **given), restart=restart or spec.restart
     )
+
+
+def _check_processors(before: Limits, limits: Limits) -> None:
+    """Refuse a number of CPUs on top of periods and quotas, and the other way round, with Conflict."""
+    for field, what in (("cpu_period", "CPU Period"), ("cpu_quota", "CPU Quota")):
+        if limits.nano_cpus and getattr(before, field):
+            raise Conflict(f"Conflicting options: Nano CPUs cannot be updated as {what} has already been set")
+        if getattr(limits, field) and before.nano_cpus:
+            raise Conflict(f"Conflicting options: {what} cannot be updated as NanoCPUs has already been set")
 
 
 def _runtime(engine: Engine, container: Container) -> Updates:

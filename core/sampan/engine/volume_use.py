@@ -40,10 +40,13 @@ def settle(engine: Engine, spec: ContainerSpec, defaults: Defaults) -> Container
         for volume in _of_another(engine, text):
             chosen.setdefault(os.path.normpath(volume.target), volume)
     for target in defaults.volumes or {}:
-        chosen.setdefault(os.path.normpath(target), Volume(kind="volume", target=target))
+        chosen.setdefault(os.path.normpath(target), Volume(kind="volume", target=target, given="image"))
     if not chosen:
         return spec
-    return msgspec.structs.replace(spec, volumes=tuple(_named(volume, spec) for volume in chosen.values()))
+    return msgspec.structs.replace(
+        spec, volumes=tuple(_named(volume, spec) for volume in chosen.values()),
+        image_volumes=tuple(defaults.volumes or ()),
+    )
 
 
 def _of_another(engine: Engine, text: str) -> Iterator[Volume]:
@@ -52,7 +55,7 @@ def _of_another(engine: Engine, text: str) -> Iterator[Volume]:
         raise InvalidInput(f"invalid mode: {mode}")
     for volume in engine.container(name).spec.volumes:
         if volume.kind != "tmpfs":
-            volume = msgspec.structs.replace(volume, copy=False, anonymous=False)
+            volume = msgspec.structs.replace(volume, copy=False, anonymous=False, given="volumes-from")
             yield msgspec.structs.replace(volume, read_only=True) if mode == "ro" else volume
 
 

@@ -24,6 +24,9 @@ class Status(enum.StrEnum):
     DEAD = "dead"
 
 
+PROPAGATIONS = frozenset(("shared", "slave", "private", "rshared", "rslave", "rprivate"))
+"""How mounts made later on one side of a bind appear on the other: mount(8)'s words."""
+
 ALIVE = (Status.RUNNING, Status.PAUSED, Status.RESTARTING)
 """The states in which a monitor looks after a container."""
 
@@ -33,7 +36,8 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     ``source`` is a path, or a volume's name, empty for an ``anonymous`` one until the container is created; ``driver``,
     ``driver_options`` and ``labels`` are for a volume that is made then, and ``copy`` says that it is filled from the
-    image if it is empty. ``subpath`` mounts a part of it.
+    image if it is empty. ``subpath`` mounts a part of it. ``given`` tells who asked where it was neither ``-v`` nor
+    ``--tmpfs``: ``mount``, ``volumes-from`` or ``image``.
     """
 
     kind: str
@@ -48,6 +52,12 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     driver: str = ""
     driver_options: dict[str, str] = {}
     labels: dict[str, str] = {}
+    given: str = ""
+
+    @property
+    def propagation(self) -> str:
+        """The propagation asked for, empty when none was."""
+        return next((option for option in self.options if option in PROPAGATIONS), "")
 
 
 class DeviceLimit(msgspec.Struct, frozen=True):
@@ -60,12 +70,14 @@ class DeviceLimit(msgspec.Struct, frozen=True):
 class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Resource limits. Sizes in bytes, CPU time in microseconds per period; 0 means no limit.
 
-    ``kernel_memory`` is kept to be shown and has no effect, as with Docker on any kernel of today.
+    ``nano_cpus`` are billionths of a CPU, in place of quota and period. ``kernel_memory`` is kept to be shown and has
+    no effect, as with Docker on any kernel of today.
     """
 
     memory: int = 0
     memory_swap: int = 0
     memory_reservation: int = 0
+    nano_cpus: int = 0
     cpu_quota: int = 0
     cpu_period: int = 0
     cpu_shares: int = 0
@@ -120,7 +132,8 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """What a user asks a container to be. None and empty mean: as the image says, or Docker's default.
 
     ``entrypoint`` None keeps the image's; an empty tuple clears it. ``init`` runs a minimal process 1. ``shell`` is
-    what the script of a health check is given to.
+    what the script of a health check is given to. ``attached`` names the streams that whoever creates the container
+    means to be at; ``image_volumes`` are the places for which the image has volumes, found when it is created.
     """
 
     image: str
@@ -136,6 +149,7 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     volumes: tuple[Volume, ...] = ()
     volumes_from: tuple[str, ...] = ()
     volume_driver: str = ""
+    image_volumes: tuple[str, ...] = ()
     network: str = ""
     network_aliases: tuple[str, ...] = ()
     address: str = ""
@@ -147,6 +161,7 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     terminal: bool = False
     open_stdin: bool = False
     stdin_once: bool = False
+    attached: tuple[str, ...] = ()
     auto_remove: bool = False
     read_only: bool = False
     privileged: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -22,16 +22,16 @@ _PULLS = ("always", "missing", "never")
 
 
 def create(
-    context: Context, image: str, command: tuple[str, ...], flags: dict[str, Any], *, attached: bool = False
+    context: Context, image: str, command: tuple[str, ...], flags: dict[str, Any], streams: Sequence[str] = ()
 ) -> Container:
-    """Create the container. ``attached``: someone will be at its standard input, which ends when they leave."""
+    """Create the container. Someone will be at these ``streams``, and standard input ends when they leave."""
     refuse_later(flags)
     policy = flags["pull"] or "missing"
     if policy not in _PULLS:
         raise InvalidInput(f"invalid pull option: '{policy}': must be one of \"always\", \"missing\" or \"never\"")
     asked = spec(image, unicode(command), {name: unicode(value) for name, value in flags.items()})
-    if attached and asked.open_stdin:
-        asked = msgspec.structs.replace(asked, stdin_once=True)
+    stays = asked.open_stdin and "stdin" in streams
+    asked = msgspec.structs.replace(asked, attached=tuple(streams), stdin_once=stays)
     with _cidfile(flags["cidfile"]) as note:
         if policy == "always":
             _pull(context, asked, quiet=flags["quiet"])
@@ -39,6 +39,11 @@ def create(
         sys.stderr.write("".join(f"WARNING: {warning}\n" for warning in warnings(flags)))
         note.append(container.id)
     return container
+
+
+def attached(flags: dict[str, Any]) -> Sequence[str]:
+    """Return which streams to be at, unless in the background: those that ``--attach`` names, or all."""
+    return flags["attach"] or ("stdin", "stdout", "stderr")[not flags["interactive"] :]
 
 
 def _create(context: Context, asked: ContainerSpec, *, missing: bool, quiet: bool) -> Container:

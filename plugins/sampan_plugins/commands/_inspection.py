@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 
 _LookUp = Callable[[str], dict[str, Any]]
 
+# What Docker's documents leave out where it is empty, and its templates have nevertheless.
+_OMITTED: dict[str, Any] = {
+    "Annotations": {}, "ExposedPorts": {}, "Health": None, "Healthcheck": None, "Init": None, "MacAddress": "",
+    "Mounts": [], "Shell": [], "SizeRootFs": None, "SizeRw": None, "StopSignal": "", "StopTimeout": None,
+    "StorageOpt": {}, "Sysctls": {}, "Tmpfs": {}, "Variant": "",
+}  # fmt: skip
+
 
 def show(
     context: Context, names: tuple[str, ...], form: str, kind: str, *, size: bool = False, platform: str = ""
@@ -81,4 +88,4 @@ def _print_formatted(found: list[dict[str, Any]], form: str) -> None:
 
     template = Template("{{json .}}" if form == "json" else form)
     for one in found:
-        sys.stdout.write(template.render(one, strict=True) + "\n")
+        sys.stdout.write(template.render(one, strict=True, omitted=_OMITTED) + "\n")

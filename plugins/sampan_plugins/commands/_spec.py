@@ -11,7 +11,6 @@ from sampan.model.container import ContainerSpec, Limits, RestartPolicy
 from sampan.model.image import HealthCheck
 from sampan_plugins.commands._environment import environment, labels, pairs
 
-_PERIOD = 100_000
 _SHORTEST_PERIOD, _LONGEST_PERIOD = 1000, 1_000_000
 _LEAST_MEMORY = 6 << 20
 _SIMPLE = (
@@ -56,7 +55,7 @@ def spec(image: str, command: tuple[str, ...], flags: dict[str, Any]) -> Contain
         storage_options=_storage_options(flags["storage_opt"]),
         exposed_ports=_exposed(flags["expose"]),
         security_options=flags["security_opt"],
-        dns_options=flags["dns_option"],
+        dns_options=(*flags["dns_opt"], *flags["dns_option"]),
         extra_hosts=flags["add_host"],
         terminal=flags["tty"],
         open_stdin=flags["interactive"],
@@ -214,7 +213,7 @@ def _volumes(flags: dict[str, Any]) -> tuple[Any, ...]:
 def _network(flags: dict[str, Any]) -> dict[str, Any]:
     name = flags["network"] or flags["net"] or ""
     found: dict[str, Any] = {
-        "network_aliases": tuple(flags["network_alias"]), "address": flags["ip"] or "",
+        "network_aliases": (*flags["net_alias"], *flags["network_alias"]), "address": flags["ip"] or "",
         "mac": flags["mac_address"] or "",
     }  # fmt: skip
     if "=" in name:
@@ -273,11 +272,11 @@ def limits(flags: dict[str, Any]) -> Limits:
             raise InvalidInput(
                 f"Range of CPUs is from 0.01 to {present}.00, as there are only {present} CPUs available"
             )
-        quota, period = flags["cpus"] * _PERIOD // 1_000_000, _PERIOD
     swappiness = flags.get("memory_swappiness")
     return Limits(
         **{name: flags[flag] for name, flag in _LIMITS.items() if flags.get(flag)},
-        cpu_quota=quota, cpu_period=period, swappiness=None if swappiness == -1 else swappiness,
+        nano_cpus=(flags["cpus"] or 0) * 1000, cpu_quota=quota, cpu_period=period,
+        swappiness=None if swappiness == -1 else swappiness,
     )
 
 

@@ -7,9 +7,8 @@ from collections.abc import Iterable
 
 from sampan.cli.flags import FALSE, TRUE
 from sampan.errors import InvalidInput
-from sampan.model.container import Volume
+from sampan.model.container import PROPAGATIONS, Volume
 
-PROPAGATIONS = frozenset(("shared", "slave", "private", "rshared", "rslave", "rprivate"))
 _MODES = PROPAGATIONS | {"ro", "rw", "z", "Z", "nocopy", "consistent", "cached", "delegated"}
 _SWITCHES = frozenset(("readonly", "ro", "volume-nocopy", "bind-nonrecursive"))
 _TMPFS_FLAGS = frozenset((
@@ -110,7 +109,7 @@ def _mount(fields: dict[str, str]) -> Volume:
         kind=kind, target=_absolute(target), source=path, read_only=read_only, options=tuple(options),
         copy=fields.get("volume-nocopy", "false") not in TRUE, subpath=fields.get("volume-subpath", ""),
         driver=fields.get("volume-driver", ""), driver_options=_pairs(fields.get("volume-opt", "")),
-        labels=_pairs(fields.get("volume-label", "")),
+        labels=_pairs(fields.get("volume-label", "")), given="mount",
     )
 
 

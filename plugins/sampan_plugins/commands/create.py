@@ -27,4 +27,4 @@ def create(context: Context, /, image: str, words: tuple[str, ...], **flags: Any
     """Create a new container."""
     from sampan_plugins.commands import _creation
 
-    click.echo(_creation.create(context, image, words, flags, attached=True).id)
+    click.echo(_creation.create(context, image, words, flags, _creation.attached(flags)).id)

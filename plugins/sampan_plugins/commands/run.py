@@ -37,17 +37,15 @@ def run(
     terminal.complete_streams()
     if detach:
         return _in_background(context, image, words, flags)
-    from sampan_plugins.commands import _conversation
-    from sampan_plugins.commands._creation import create
+    from sampan_plugins.commands import _conversation, _creation
 
-    attach, tty = set(flags["attach"]), flags["tty"]
+    attach, tty = _creation.attached(flags), flags["tty"]
     streams = _conversation.Streams(
-        stdin=flags["interactive"] and (not attach or "stdin" in attach),
-        stdout=not attach or "stdout" in attach, stderr=not attach or "stderr" in attach, tty=tty,
+        stdin=flags["interactive"] and "stdin" in attach, stdout="stdout" in attach, stderr="stderr" in attach, tty=tty,
     )
     terminal.require_terminal(interactive=streams.stdin, tty=tty)
     keys = _conversation.detach_keys(context, detach_keys)
-    container = create(context, image, words, flags, attached=streams.stdin)
+    container = _creation.create(context, image, words, flags, attach)
     if not (streams.stdout or streams.stderr):
         click.echo(container.id)
     size = terminal.size() if tty else None

@@ -306,6 +306,14 @@ def test_one_name_of_the_id_serves_for_both() -> None:
     assert Template("{{.ID}}{{.Id}}").render({"Id": "7"}, strict=True) == "77"
 
 
+def test_a_field_that_json_leaves_out():
+    omitted = {"B": {}, "C": None}
+    assert Template("{{.A}} {{.B}} {{.C}}").render({"A": 1}, strict=True, omitted=omitted) == "1 map[] <nil>"
+    with pytest.raises(InvalidInput):
+        Template("{{.D}}").render({"A": 1}, strict=True, omitted=omitted)
+
+
+
 def test_rows_are_rendered_fast() -> None:
     template = Template("{{.ID}}\\t{{.Names}}{{if .Ports}} {{.Ports}}{{end}}")
     row = Record({"ID": "1" * 12, "Names": "web", "Ports": ""})

@@ -66,7 +66,7 @@ def test_what_was_asked_for(bench: Bench, tmp_path: Path) -> None:
     container = bench.create(
         "true", volumes=(Volume(kind="bind", source=str(tmp_path), target="/data", read_only=True),
                          Volume(kind="tmpfs", target="/scratch", options=("size=1m",))),
-        limits=Limits(memory=1 << 20, cpu_quota=50_000, cpu_period=100_000, pids=9), cap_add=("NET_ADMIN",),
+        limits=Limits(memory=1 << 20, nano_cpus=500_000_000, pids=9), cap_add=("NET_ADMIN",),
         ulimits=(Ulimit("nofile", 10, 20),), read_only=True, entrypoint=("/bin/sh", "-c"), user="alice", workdir="/tmp",
         stop_signal="INT", stop_timeout=3, hostname="named", auto_remove=True,
     )

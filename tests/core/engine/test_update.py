@@ -29,6 +29,20 @@ def test_limits_of_one_that_does_not_run(bench: Bench) -> None:
     assert bench.engine.usage(bench.engine.container(container.id)).group.pids_limit == 30
 
 
+def test_processors_are_told_in_one_way(bench: Bench) -> None:
+    counted = bench.create("true", limits=Limits(nano_cpus=500_000_000))
+    metered = bench.create("true", limits=Limits(cpu_quota=50_000))
+    for container, limits, message in (
+        (counted, Limits(cpu_period=50_000), "CPU Period cannot be updated as NanoCPUs has already been set"),
+        (counted, Limits(cpu_quota=50_000), "CPU Quota cannot be updated as NanoCPUs has already been set"),
+        (metered, Limits(nano_cpus=1), "Nano CPUs cannot be updated as CPU Quota has already been set"),
+    ):
+        with pytest.raises(Conflict, match=message):
+            bench.engine.update(container.id, limits)
+    bench.engine.update(counted.id, Limits(nano_cpus=700_000_000))
+    assert bench.engine.inspect_container(counted.id)["HostConfig"]["NanoCpus"] == 700_000_000
+
+
 def test_restart_policy(bench: Bench) -> None:
     container = bench.start("sh", "-c", "sleep 100; :")
     bench.engine.update(container.id, Limits(), restart=RestartPolicy("always"))

@@ -51,7 +51,7 @@ def test_mount_that_is_none(text, message):
 
 def test_mount():
     assert _volumes.mount("type=bind,src=/a,dst=/b,readonly,bind-propagation=shared") == Volume(
-        kind="bind", source="/a", target="/b", read_only=True, options=("shared",))
+        kind="bind", source="/a", target="/b", read_only=True, options=("shared",), given="mount")
     assert _volumes.mount('type=bind,"src=/a,b",dst=/b').source == "/a,b"
     assert _volumes.mount("type=tmpfs,dst=/t,tmpfs-size=1m,tmpfs-mode=1770").options == ("size=1048576", "mode=1770")
 

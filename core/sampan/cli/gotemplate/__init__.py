@@ -7,6 +7,7 @@ JSON keeps its order; any other mapping is a Go map: ``<no value>``, and sorted.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sampan.cli.gotemplate.failure import TemplateError, located
@@ -30,14 +31,16 @@ class Template:
             raise InvalidInput(f"{blame}: template: :{line}: {failure.message}") from failure
 
     def render(
-        self, value: Any, *, strict: bool = False, heading: bool = False, blame: str = "template parsing error"
-    ) -> str:
+        self, value: Any, *, strict: bool = False, heading: bool = False, blame: str = "template parsing error",
+        omitted: Mapping[str, Any] | None = None,
+    ) -> str:  # fmt: skip
         """Return the template's text for a value. Raises InvalidInput with Go's wording when it cannot be had.
 
         ``value`` is made of mappings, Records, lists, strings, numbers, booleans and None. With
-        ``heading`` the functions that would change a table's headings do not.
+        ``heading`` the functions that would change a table's headings do not. ``omitted`` are fields that structs
+        have also where a mapping leaves them out, as JSON does with what is empty.
         """
-        state = State(self._named, strict, value, heading)
+        state = State(self._named, strict, value, heading, omitted)
         try:
             self._body.run(state, value)
         except TemplateError as failure:

@@ -16,9 +16,13 @@ _DEEPEST = 200  # templates that call themselves; Python's stack ends long befor
 class State:
     """One rendering: the output so far, and the variables, innermost last."""
 
-    def __init__(self, named: dict[str, Body], strict: bool, root: Any, heading: bool = False) -> None:
+    def __init__(
+        self, named: dict[str, Body], strict: bool, root: Any, heading: bool = False,
+        omitted: Mapping[str, Any] | None = None,
+    ) -> None:  # fmt: skip
         self.named = named
         self.strict = strict
+        self.omitted = omitted or {}
         self.out: list[str] = []
         self.variables: list[tuple[str, Any]] = [("$", root)]
         self.depth = 0
@@ -115,7 +119,7 @@ class Path(Expression):
 
     def _field(self, state: State, value: Any, name: str, arguments: list[Any]) -> Any:
         try:
-            return lookup(value, name, arguments, state.strict)
+            return lookup(value, name, arguments, state.strict, state.omitted)
         except TemplateError as failure:
             raise self.failed(failure) from None
 

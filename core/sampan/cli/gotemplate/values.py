@@ -39,7 +39,7 @@ def arity(value: Any) -> int:
     return value.__code__.co_argcount if callable(value) and hasattr(value, "__code__") else 0
 
 
-def lookup(value: Any, name: str, arguments: list[Any], strict: bool) -> Any:
+def lookup(value: Any, name: str, arguments: list[Any], strict: bool, omitted: Mapping[str, Any]) -> Any:
     """Return a field of a value. Raises TemplateError, its place still to be filled in."""
     if isinstance(value, Record):
         if name not in value:
@@ -52,6 +52,8 @@ def lookup(value: Any, name: str, arguments: list[Any], strict: bool) -> Any:
         if name == "ID" and "Id" in value:  # Go's name of the member, where JSON has another
             return _plain(value["Id"], name, arguments)
         if strict and is_struct(value):
+            if name in omitted:
+                return _plain(omitted[name], name, arguments)
             raise TemplateError(f'map has no entry for key "{name}"')
         return _plain(MISSING, name, arguments)
     if value is MISSING:
