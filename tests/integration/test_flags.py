@@ -67,6 +67,24 @@ def test_shared_memory(sampan):
     assert refused == "conflicting options: hostname and the UTS mode"
 
 
+def test_namespaces_of_another(sampan):
+    donor = sampan.run("run", "-d", "--net=none", "--name", "d1", "--ipc", "shareable", "bb:1", "sleep", "100")
+    sampan.run("exec", "d1", "sh", "-c", "echo told > /dev/shm/x")
+    shared = ("run", "--rm", "--net=none", "--pid", "container:d1", "--ipc", "container:d1", "bb:1")
+    found = sampan.run(*shared, "sh", "-c", "cat /dev/shm/x; ps").splitlines()
+    assert found[0] == "told" and found[2].split() == ["1", "root", "sleep", "100"]
+    sampan.run("run", "-d", "--net=none", "--name", "c1", "--pid", "container:d1", "bb:1", "sleep", "100")
+    form = "{{.HostConfig.PidMode}} {{.HostConfig.IpcMode}}"
+    assert sampan.run("inspect", "-f", form, "c1", "d1") == f"container:{donor} private\n shareable"
+    assert "sleep 100" in sampan.run("exec", "c1", "ps")
+    refused = sampan.fails("run", "--rm", "--net=none", "--ipc", "container:c1", "bb:1", "true", code=125)
+    assert refused.startswith("can't join IPC of container ")
+    assert refused.endswith(": non-shareable IPC (hint: use IpcMode:shareable for the donor container)")
+    sampan.run("rm", "-f", "d1")
+    sampan.until("c1", "exited")
+    assert sampan.run("inspect", "-f", "{{.State.ExitCode}}", "c1") == "137"
+
+
 def test_exposed_ports_are_data(sampan):
     sampan.run("create", "--name", "c1", "--expose", "80", "--expose", "90-91/udp", "bb:1")
     assert sampan.run("inspect", "-f", "{{json .Config.ExposedPorts}}", "c1") == (
@@ -79,10 +97,11 @@ def test_exposed_ports_are_data(sampan):
     ("--cpuset-cpus", "0,9999", "Requested CPUs are not available - requested 0,9999"),
     ("--device-read-bps", "/dev/null:1mb", "/dev/null is not a block device"),
     ("--gpus", "all", 'could not select device driver "" with capabilities: [[gpu]]'),
-    ("--ipc", "container:x", "--ipc container:x is not supported yet"),
+    ("--ipc", "container:x", "No such container: x"),
     ("--memory-swappiness", "101", "Valid memory swappiness range is 0-100"),
     ("--oom-score-adj", "1001", "Invalid value 1001, range for oom score adj is [-1000, 1000]"),
-    ("--pid", "container:x", "--pid container:x is not supported yet"),
+    ("--pid", "container:x", "No such container: x"),
+    ("--pid", "container:", "--pid: invalid PID mode"),
     ("--storage-opt", "size=1g", "--storage-opt is not supported by the storage driver"),
     ("--userns", "private", "--userns: invalid USER mode"),
 ])

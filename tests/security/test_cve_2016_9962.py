@@ -21,5 +21,7 @@ def test_nothing_of_what_joins_is_reached(bench: Bench, compiled: Callable[[str]
     eventually(lambda: told.exists() and "ready" in told.read_text())
     for _ in range(12):
         assert execute(bench, container, "/bin/true") == (0, "")
+    for _ in range(4):
+        assert bench.run("/bin/true", pid_mode=f"container:{container.id}") == (0, "")
     assert told.read_text() == "ready\n"
     bench.engine.kill(container.id)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sampan.engine import bundle_mounts, confinement, hostfiles, limits, networking, process
+from sampan.engine.sharing import SHARED
 from sampan.errors import Conflict, InvalidInput
 from sampan.kernel import paths, users
 from sampan.model import runtime_spec as oci
@@ -25,15 +26,19 @@ _FILE = "config.json"
 
 
 class Draft:
-    """A spec on the way to being written: all but what depends on the network is decided first."""
+    """A spec on the way to being written: all but what depends on the network is decided first.
+
+    ``joined`` has the paths of the namespaces that exist already, by kind; see ``bundle_mounts`` for the rest.
+    """
 
     def __init__(
-        self, engine: Engine, container: Container, where: str, sandbox: str | None, places: Mapping[str, str]
+        self, engine: Engine, container: Container, where: str, joined: Mapping[str, str],
+        places: Mapping[str, str], memory: str,
     ) -> None:
         self._engine = engine
         self._container = container
         self._where = where
-        self._shares_network = sandbox is None
+        self._shares_network = "network" not in joined
         self._files = engine.layout.container(container.id)
         spec = container.spec
         options = confinement.parse_security(spec.security_options)
@@ -43,8 +48,8 @@ class Draft:
             root=oci.Root(path="rootfs", readonly=spec.read_only),
             hostname="" if spec.uts_mode == "host" else self._hostname(),
             domainname=spec.domainname,
-            mounts=bundle_mounts.mounts(container, places, self._filename),
-            linux=_linux(container, sandbox, options, capabilities),
+            mounts=bundle_mounts.mounts(container, places, memory, self._filename),
+            linux=_linux(container, joined, options, capabilities),
             annotations=dict(spec.annotations),
         )
 
@@ -148,12 +153,12 @@ def _bounding(capabilities: oci.Capabilities | None) -> list[str]:
 
 
 def _linux(
-    container: Container, sandbox: str | None, options: confinement.Security, capabilities: list[str]
+    container: Container, joined: Mapping[str, str], options: confinement.Security, capabilities: list[str]
 ) -> oci.Linux:
     spec = container.spec
     open_paths = spec.privileged or options.system_paths_unconfined
     return oci.Linux(
-        namespaces=_namespaces(spec, sandbox),
+        namespaces=_namespaces(spec, joined),
         devices=confinement.devices(spec.devices, spec.privileged),
         cgroups_path=limits.cgroup_path(spec.cgroup_parent, container.id),
         resources=limits.resources(
@@ -166,17 +171,16 @@ def _linux(
     )
 
 
-def _namespaces(spec: ContainerSpec, sandbox: str | None) -> list[oci.Namespace]:
+def _namespaces(spec: ContainerSpec, joined: Mapping[str, str]) -> list[oci.Namespace]:
+    """Return the namespaces: those that are made for the container, and those that it joins at their paths."""
     modes = {"pid": spec.pid_mode, "ipc": spec.ipc_mode, "uts": spec.uts_mode, "cgroup": spec.cgroup_mode}
     namespaces = [oci.Namespace(type="mount")]
     for kind, mode in modes.items():
         if mode in ("", "private", "shareable", "none"):
             namespaces.append(oci.Namespace(type=kind))
-        elif mode != "host":
+        elif mode != "host" and not (kind in ("pid", "ipc") and mode.startswith(SHARED)):
             raise InvalidInput(f"--{kind}: invalid {kind} mode {mode!r}")
-    if sandbox is not None:
-        namespaces.append(oci.Namespace(type="network", path=sandbox))
-    return namespaces
+    return namespaces + [oci.Namespace(type=kind, path=path) for kind, path in joined.items()]
 
 
 def _identity(root: str, user: str, groups: tuple[str, ...]) -> users.Identity:

@@ -17,16 +17,18 @@ _HOST_FILES = ("resolv.conf", "hostname", "hosts")
 _TMPFS = ("rw", "noexec", "nosuid", "nodev")
 
 
-def mounts(container: Container, places: Mapping[str, str], filename: Callable[[str], str]) -> list[oci.Mount]:
+def mounts(
+    container: Container, places: Mapping[str, str], memory: str, filename: Callable[[str], str]
+) -> list[oci.Mount]:
     """Return the mounts: the system's, the engine's own files, and the user's, parents before what is in them.
 
-    ``places`` has where each volume is, by its target.
+    ``places`` has where each volume is, by its target, and ``memory`` where the shared memory is, if it is shared.
     """
     spec = container.spec
     chosen = {_clean(volume.target): _volume(volume, places.get(volume.target, "")) for volume in spec.volumes}
     # Who brings a /dev of their own brings all of it.
     system = [
-        mount for mount in _system(spec)
+        mount for mount in _system(spec, memory)
         if mount.destination not in chosen and not ("/dev" in chosen and mount.destination.startswith("/dev/"))
     ]
     options = ["rbind", *(["ro"] if spec.read_only else []), "rprivate"]
@@ -35,20 +37,20 @@ def mounts(container: Container, places: Mapping[str, str], filename: Callable[[
         for name in _HOST_FILES
         if f"/etc/{name}" not in chosen
     ]
-    if spec.init:
+    if has_init(spec):
         own.append(_init())
     return [*system, *sorted([*own, *chosen.values()], key=lambda mount: mount.destination.count("/"))]
 
 
-def _system(spec: ContainerSpec) -> list[oci.Mount]:
-    """Return the system's mounts; shared memory is the host's, or there is none, where the ipc mode says so."""
+def _system(spec: ContainerSpec, memory: str) -> list[oci.Mount]:
+    """Return the system's mounts; shared memory is others' too, or there is none, where the ipc mode says so."""
     found = confinement.mounts(privileged=spec.privileged, shm_size=spec.shm_size)
-    if spec.ipc_mode not in ("host", "none"):
+    if not memory and spec.ipc_mode != "none":
         return found
     found = [mount for mount in found if mount.destination != "/dev/shm"]
-    if spec.ipc_mode == "host":
+    if memory:
         options = ["rbind", "nosuid", "noexec", "nodev", "rprivate"]
-        found.append(oci.Mount(destination="/dev/shm", type="bind", source="/dev/shm", options=options))
+        found.append(oci.Mount(destination="/dev/shm", type="bind", source=memory, options=options))
     return found
 
 
@@ -97,6 +99,11 @@ def _init() -> oci.Mount:
 
 INIT_PATH = "/sbin/docker-init"
 """Where the minimal process 1 of ``--init`` appears in the container."""
+
+
+def has_init(spec: ContainerSpec) -> bool:
+    """Tell whether a container gets a minimal process 1: not where process 1 is another's."""
+    return spec.init and not spec.pid_mode
 
 
 def find_init() -> str:

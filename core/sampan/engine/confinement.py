@@ -163,8 +163,13 @@ def mounts(*, privileged: bool, shm_size: int) -> list[oci.Mount]:
         _mount("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev", access),
         _mount("/sys/fs/cgroup", "cgroup", "cgroup", access, "nosuid", "noexec", "nodev"),
         _mount("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev"),
-        _mount("/dev/shm", "tmpfs", "shm", "nosuid", "noexec", "nodev", "mode=1777", f"size={shm_size or _SHM_SIZE}"),
+        shared_memory(shm_size),
     ]
+
+
+def shared_memory(size: int) -> oci.Mount:
+    """Return the mount of shared memory. ``size`` is in bytes, 0 for the default of 64 MiB."""
+    return _mount("/dev/shm", "tmpfs", "shm", "nosuid", "noexec", "nodev", "mode=1777", f"size={size or _SHM_SIZE}")
 
 
 def _mount(destination: str, kind: str, source: str, *options: str) -> oci.Mount:

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sampan.engine import bundle_mounts, confinement, events, names, networking, policy, process, security, undo
+from sampan.engine import (
+    bundle_mounts,
+    confinement,
+    events,
+    names,
+    networking,
+    policy,
+    process,
+    security,
+    sharing,
+    undo,
+)
 from sampan.errors import Unsupported
 from sampan.model.container import Container, ContainerSpec, Status
 from sampan.model.image import Image
@@ -69,8 +80,9 @@ def _describe(engine: Engine, spec: ContainerSpec, image: Image) -> Container:
         from sampan.engine import volume_use
 
         merged = volume_use.settle(engine, merged, config.defaults)
+    merged = sharing.settle(engine, merged)
     line = process.arguments(merged)
-    if spec.init:
+    if bundle_mounts.has_init(spec):
         bundle_mounts.find_init()
     if spec.stop_signal:
         from sampan.engine import stop

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from sampan.engine import networking, volume_use
+from sampan.engine import networking, sharing, volume_use
 from sampan.errors import NotFound
 from sampan.kernel import mount
 from sampan.store import locks, owner
@@ -47,7 +47,7 @@ def remove_bundle(bundle: str) -> None:
             pass
     for name in _parts(bundle):
         _remove_mount_point(f"{bundle}/{name}")
-    for directory in (f"{bundle}/rootfs", bundle):
+    for directory in (f"{bundle}/rootfs", f"{bundle}/{sharing.MEMORY}", bundle):
         try:
             os.rmdir(directory)
         except FileNotFoundError:

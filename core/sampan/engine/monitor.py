@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sampan.config import Settings
-from sampan.engine import bundle, events, halt, networking, policy, rendezvous, undo, volume_use, wire
+from sampan.engine import bundle, events, halt, networking, policy, rendezvous, sharing, undo, volume_use, wire
 from sampan.engine.detaching import detach
 from sampan.engine.exec_ import exit_code
 from sampan.engine.start import STARTABLE
@@ -259,9 +259,10 @@ class Monitor:
         capabilities = engine.network(network.driver).capabilities
         path, connecting = None, None
         stack.callback(self._let_go)
+        joined = stack.enter_context(sharing.joined(engine, container))
         if capabilities.sandboxed:
             self._sandbox = netns.new_sandbox()
-            path = f"/proc/{os.getpid()}/fd/{self._sandbox}"
+            joined["network"] = path = f"/proc/{os.getpid()}/fd/{self._sandbox}"
         if capabilities.addressed:
             connecting = Worker(lambda: networking.connect(engine, network, container, path), engine.disown)
             stack.callback(connecting.close)
@@ -275,7 +276,8 @@ class Monitor:
         os.makedirs(f"{self._bundle}/rootfs", mode=0o700, exist_ok=True)
         mount.mount_all(engine.storage(container.storage_driver).mounts(container.id), f"{self._bundle}/rootfs")
         places = volume_use.parts(container, places, self._bundle)
-        draft = bundle.Draft(engine, container, self._bundle, path, places)
+        memory = sharing.memory(engine, container, joined, self._bundle)
+        draft = bundle.Draft(engine, container, self._bundle, joined, places, memory)
         self._log = self._open_log()
         listener = rendezvous.listen(f"{self._bundle}/attach.sock")
         streams = stack.enter_context(Streams(listener, container.spec, self._log))

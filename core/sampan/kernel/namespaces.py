@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from sampan.errors import InvalidInput
@@ -38,6 +40,20 @@ def same(kind: str, pid: int) -> bool:
 def enter(fd: int, flags: int) -> None:
     """Enter the namespace ``fd`` is open at, or several of a process at once when it is a pidfd."""
     libc.setns(fd, flags)
+
+
+@contextmanager
+def entered(kind: str, fd: int) -> Iterator[None]:
+    """Run the block in the namespace of this kind that ``fd`` is open at, and come back. The caller has no threads."""
+    home = os.open(path(kind), os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        enter(fd, flag(kind))
+        try:
+            yield
+        finally:
+            enter(home, flag(kind))
+    finally:
+        os.close(home)
 
 
 def create(flags: int) -> None:

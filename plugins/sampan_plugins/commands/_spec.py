@@ -157,9 +157,6 @@ def _check(flags: dict[str, Any]) -> None:
         raise InvalidInput(f"Invalid IPC mode: {flags['ipc']}")
     if flags["hostname"] and flags["uts"] == "host":
         raise InvalidInput("conflicting options: hostname and the UTS mode")
-    for flag in ("pid", "ipc"):
-        if (flags[flag] or "").startswith("container:"):
-            raise Unsupported(f"--{flag} {flags[flag]} is not supported yet")
     if flags["workdir"] and not flags["workdir"].startswith("/"):
         raise InvalidInput(
             f"the working directory '{flags['workdir']}' is invalid, it needs to be an absolute path"

@@ -124,8 +124,8 @@ def test_namespaces_of_the_host(bench: Bench) -> None:
     shared = bench.shell(script, pid_mode="host", ipc_mode="host", uts_mode="host")
     for kind in ("pid", "ipc", "uts"):
         assert own(kind) not in private and own(kind) in shared
-    container = bench.create("true", pid_mode="container:other")
-    with pytest.raises(InvalidInput, match="invalid pid mode"):
+    container = bench.create("true", uts_mode="container:other")
+    with pytest.raises(InvalidInput, match="invalid uts mode"):
         bench.engine.start(container.id)
 
 
