@@ -125,7 +125,7 @@ def test_forms_and_compressions(
 
 def test_plain_layers_and_the_same_one_twice(tmp_path: Path, registry: RegistryServer) -> None:
     same = archive({"a": b"1"})
-    push(registry, "pull/twice:1", [same, archive({"b": b"2"}), same], plain=True)
+    push(registry, "pull/twice:1", [same, archive({"b": b"2"}), same], compression="")
     with engine_at(tmp_path) as engine:
         assert tree(engine, engine.pull(f"{registry.address}/pull/twice:1").image.id) == {"a": b"1", "b": b"2"}
         assert len(content(engine)["snapshots"]) == 3
@@ -253,7 +253,7 @@ def test_a_registry_that_gives_other_bytes(tmp_path: Path, registry: RegistrySer
 )
 def test_a_layer_that_makes_no_sense(tmp_path: Path, registry: RegistryServer, layer: bytes, driver: str) -> None:
     name = f"pull/senseless-{driver}-{sha256(layer)[7:15]}:1"
-    push(registry, name, [archive({"x": b"1"}), layer], plain=True)
+    push(registry, name, [archive({"x": b"1"}), layer], compression="")
     refused(tmp_path, f"{registry.address}/{name}", Corrupt, None, driver)
 
 

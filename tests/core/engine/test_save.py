@@ -88,7 +88,7 @@ def test_a_pulled_image_survives_with_its_digests(tmp_path, registry) -> None:  
 
 
 def test_plain_layers_from_a_registry(tmp_path, registry) -> None:  # type: ignore[no-untyped-def]
-    push(registry, "saved/plain:1", [LOWER, UPPER, LOWER], plain=True)
+    push(registry, "saved/plain:1", [LOWER, UPPER, LOWER], compression="")
     for turn in range(3):
         with engine_at(tmp_path / str(turn)) as engine:
             assert engine.pull(f"{registry.address}/saved/plain:1").image.size == 10001

@@ -61,14 +61,14 @@ def push(
     *,
     diff_ids: Sequence[str] | None = None,
     config: Mapping[str, Any] | None = None,
-    plain: bool = False,
+    compression: str = "gzip",
 ) -> str:
     """Put an image of layer archives, lowest first, under ``NAME:TAG``; the manifest's digest.
 
-    ``diff_ids`` replaces the truth; ``config`` adds to the configuration; ``plain`` leaves layers uncompressed.
+    ``diff_ids`` replaces the truth; ``config`` adds to the configuration; ``compression`` may be ``zstd`` or empty.
     """
     repository, _, tag = name.partition(":")
-    kept = [layer if plain else gzip.compress(layer, 1, mtime=0) for layer in layers]
+    kept = [_compressed(layer, compression) for layer in layers]
     digests = [push_blob(registry, repository, layer) for layer in kept]
     document = {
         "architecture": "amd64", "os": "linux", "created": "2024-01-02T03:04:05Z", "config": {"Cmd": ["/bin/true"]},
@@ -80,11 +80,19 @@ def push(
         "schemaVersion": 2, "mediaType": OCI_MANIFEST,
         "config": {"mediaType": OCI_CONFIG, "digest": push_blob(registry, repository, content), "size": len(content)},
         "layers": [
-            {"mediaType": OCI_LAYER + ("" if plain else "+gzip"), "digest": digest, "size": len(layer)}
+            {"mediaType": OCI_LAYER + (f"+{compression}" if compression else ""), "digest": digest, "size": len(layer)}
             for digest, layer in zip(digests, kept, strict=True)
         ],
     }
     return push_document(registry, repository, tag, json.dumps(manifest).encode(), OCI_MANIFEST)
+
+
+def _compressed(layer: bytes, compression: str) -> bytes:
+    if compression == "zstd":
+        import zstandard
+
+        return zstandard.ZstdCompressor().compress(layer)
+    return gzip.compress(layer, 1, mtime=0) if compression else layer
 
 
 def content(engine: Engine) -> dict[str, list[Any]]:
