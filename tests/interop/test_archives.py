@@ -5,28 +5,18 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import subprocess
 import tarfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.core.engine.workbench import engine_at, tree
-from tests.services.images import push_image, push_index
+from tests.services.images import push_image, push_index, skopeo, umoci
 
 from sampan.engine.engine import Engine
 
 NAME = "example.org/team/both:1"
 FILES = {"etc/one": b"1" * 5000, "etc/both": b"upper", "etc/two": b"2"}
-
-
-def skopeo(*words: Any) -> bytes:
-    command = ["skopeo", "--insecure-policy", *map(str, words)]
-    return subprocess.run(command, check=True, capture_output=True, timeout=60).stdout
-
-
-def umoci(*words: Any) -> bytes:
-    return subprocess.run(["umoci", *map(str, words)], check=True, capture_output=True, timeout=60).stdout
 
 
 def loaded(engine: Engine, archive: Path, *names: str) -> str:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.core.engine.workbench import DRIVERS, OCI_MANIFEST, engine_at, push
 from tests.integration.sampan import Sampan
-from tests.interop.trees import Tree, sampan_root, tree_of
+from tests.interop.trees import Tree, below, podman_tree, sampan_root, umoci_tree
 from tests.services.archives import CHARACTER, FIFO, archive, directory, hardlink, member, symlink
-from tests.services.images import push_index
+from tests.services.images import push_index, skopeo
 from tests.services.podman import Podman
 from tests.services.registry import RegistryServer
 
@@ -60,7 +58,7 @@ def published(registry: RegistryServer) -> Published:
     for architecture in ARCHITECTURES:
         name = f"platforms/zstd:{architecture}"
         digest = push(registry, name, layers(architecture), config={"architecture": architecture}, compression="zstd")
-        raw = _skopeo("inspect", "--raw", "--tls-verify=false", f"docker://{registry.address}/{name}")
+        raw = skopeo("inspect", "--raw", "--tls-verify=false", f"docker://{registry.address}/{name}")
         entries.append({"mediaType": OCI_MANIFEST, "size": len(raw), "digest": digest,
                         "platform": {"os": "linux", "architecture": architecture}})
     push_index(registry, "platforms/zstd", "all", entries)
@@ -76,7 +74,7 @@ def peers(published: Published, podman: Podman, tmp_path_factory: pytest.TempPat
         podman.run("pull", "-q", "--tls-verify=false", policy, "--arch", architecture, published.name)
         place = tmp_path_factory.mktemp(architecture)
         # This umoci reads no zstd.
-        _skopeo("copy", "-q", "--src-tls-verify=false", "--override-arch", architecture, "--dest-compress-format=gzip",
+        skopeo("copy", "-q", "--src-tls-verify=false", "--override-arch", architecture, "--dest-compress-format=gzip",
                 f"docker://{published.name}", f"oci:{place}/layout:it")
         found[architecture] = [podman_tree(podman, published.name), umoci_tree(f"{place}/layout:it", place / "bundle")]
         podman.run("rmi", published.name)
@@ -129,14 +127,14 @@ def _save_and_load(sampan: Sampan, published: Published) -> None:
     everything, saved = sampan.directory / "all.tar", sampan.directory / "saved.tar"
     refusal = sampan.fails("save", "--platform", "linux/amd64", "-o", saved, published.name)
     assert refusal.endswith("does not match the specified platform: wanted linux/amd64, actual: linux/arm64")
-    _skopeo("copy", "-q", "--all", "--src-tls-verify=false", f"docker://{published.name}",
+    skopeo("copy", "-q", "--all", "--src-tls-verify=false", f"docker://{published.name}",
             f"oci-archive:{everything}:example.org/all:1")
     for architecture, manifest in published.manifests.items():
         platform = f"linux/{architecture}"
         sampan.run("load", "-q", "--platform", platform, "-i", everything)
         assert sampan.run("inspect", "-f", "{{.Architecture}}", "example.org/all:1") == architecture
         sampan.run("save", "--platform", platform, "--format-driver", "oci-archive", "-o", saved, "example.org/all:1")
-        kept = _skopeo("inspect", "--raw", f"oci-archive:{saved}:example.org/all:1")
+        kept = skopeo("inspect", "--raw", f"oci-archive:{saved}:example.org/all:1")
         assert "sha256:" + hashlib.sha256(kept).hexdigest() == manifest
 
 
@@ -145,7 +143,7 @@ def _push(sampan: Sampan, published: Published, name: str) -> None:
     refusal = sampan.fails("push", "--platform", "linux/amd64", name)
     assert "wanted linux/amd64, actual: linux/arm64" in refusal
     sampan.run("push", "-q", "--platform", "linux/arm64", name)
-    digest = json.loads(_skopeo("inspect", "--override-arch=arm64", "--tls-verify=false", f"docker://{name}"))["Digest"]
+    digest = json.loads(skopeo("inspect", "--override-arch=arm64", "--tls-verify=false", f"docker://{name}"))["Digest"]
     assert digest == published.manifests["arm64"]
 
 
@@ -159,27 +157,3 @@ def test_podman_loads_what_is_compressed_with_zstd(
     podman.run("load", "-q", policy, "-i", tmp_path / "saved.tar")
     assert podman_tree(podman, published.name) == peers["amd64"][0]
     podman.run("rmi", published.name)
-
-
-def podman_tree(podman: Podman, image: str) -> Tree:
-    try:
-        return below(podman.run("image", "mount", image))
-    finally:
-        podman.run("image", "unmount", image)
-
-
-def umoci_tree(image: str, bundle: Path) -> Tree:
-    subprocess.run(["umoci", "unpack", "--image", image, bundle], check=True, capture_output=True, timeout=60)
-    return below(str(bundle / "rootfs"))
-
-
-def below(top: str) -> Tree:
-    """Return what is in a root file system, whose own mode and time each engine makes up."""
-    found = tree_of(top)
-    del found[b"."]
-    return found
-
-
-def _skopeo(*words: Any) -> bytes:
-    command = ["skopeo", "--insecure-policy", *map(str, words)]
-    return subprocess.run(command, check=True, capture_output=True, timeout=60).stdout

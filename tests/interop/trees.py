@@ -9,8 +9,11 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tests.services.docker import Docker
+from tests.services.images import umoci
+from tests.services.podman import Podman
 
 from sampan import naive
 from sampan.engine import unpack
@@ -76,6 +79,27 @@ def _node(path: bytes, status: os.stat_result, names: list[bytes]) -> Node:
 
 def _xattrs(path: bytes) -> dict[str, bytes]:
     return {name: os.getxattr(path, name, follow_symlinks=False) for name in os.listxattr(path, follow_symlinks=False)}
+
+
+def below(top: str) -> Tree:
+    """Return what is in a root file system, whose own mode and time each engine makes up."""
+    found = tree_of(top)
+    del found[b"."]
+    return found
+
+
+def podman_tree(podman: Podman, image: str) -> Tree:
+    """Return what is in an image of Podman's."""
+    try:
+        return below(podman.run("image", "mount", image))
+    finally:
+        podman.run("image", "unmount", image)
+
+
+def umoci_tree(image: str, bundle: Path) -> Tree:
+    """Return what umoci unpacks of an image in a layout, into a directory that it makes."""
+    umoci("unpack", "--image", image, bundle)
+    return below(str(bundle / "rootfs"))
 
 
 @contextmanager

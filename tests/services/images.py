@@ -22,8 +22,8 @@ def make_image(directory: Path, layers: Sequence[Mapping[str, bytes]], config: S
     """
     layout = directory / "layout"
     image = f"{layout}:latest"
-    _run("umoci", "init", "--layout", str(layout))
-    _run("umoci", "new", "--image", image)
+    _output("umoci", "init", "--layout", str(layout))
+    _output("umoci", "new", "--image", image)
     for number, files in enumerate(layers):
         tree = directory / f"layer{number}"
         for name, content in files.items():
@@ -31,9 +31,9 @@ def make_image(directory: Path, layers: Sequence[Mapping[str, bytes]], config: S
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
             path.chmod(0o755)
-        _run("umoci", "insert", "--rootless", "--image", image, str(tree), "/")
+        _output("umoci", "insert", "--rootless", "--image", image, str(tree), "/")
     if config:
-        _run("umoci", "config", "--image", image, *config)
+        _output("umoci", "config", "--image", image, *config)
     return image
 
 
@@ -48,7 +48,7 @@ def push_image(image: str, registry: RegistryServer, name: str, *, form: str = "
     if compression:
         command += ["--dest-compress-format", compression, "--dest-compress-level", "1"]
     reference = f"{registry.address}/{name}"
-    _run(*command, f"oci:{image}", f"docker://{reference}")
+    _output(*command, f"oci:{image}", f"docker://{reference}")
     return reference
 
 
@@ -80,13 +80,24 @@ def push_index(registry: RegistryServer, name: str, tag: str, manifests: Sequenc
     return content
 
 
+def skopeo(*words: object) -> bytes:
+    """Run skopeo, which must succeed; return what it prints."""
+    return _output("skopeo", "--insecure-policy", *words)
+
+
+def umoci(*words: object) -> bytes:
+    """Run umoci, which must succeed; return what it prints."""
+    return _output("umoci", *words)
+
+
 def _authorization(registry: RegistryServer) -> dict[str, str]:
     if not registry.credentials:
         return {}
     return {"Authorization": "Basic " + b64encode(registry.credentials.encode()).decode()}
 
 
-def _run(*command: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+def _output(*command: object) -> bytes:
+    done = subprocess.run(list(map(str, command)), capture_output=True, timeout=60)
     if done.returncode:
-        raise RuntimeError(f"{' '.join(command)}: {done.stderr}")
+        raise RuntimeError(f"{' '.join(map(str, command))}: {done.stderr.decode()}")
+    return done.stdout

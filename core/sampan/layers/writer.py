@@ -154,12 +154,14 @@ class _Writer:
         kind = _KINDS.get(stat.S_IFMT(status.st_mode))
         if kind is None:
             return  # a socket: only its maker can use it
+        xattrs = _xattrs(f"/proc/self/fd/{directory}/{os.fsdecode(name)}")
         if status.st_nlink > 1 and kind != reader.DIRECTORY:
             first = self._links.setdefault((status.st_dev, status.st_ino), path)
             if first != path:
-                self._header(path, reader.HARDLINK, status, link=first)
+                # All of it again: whoever unpacks gives the file the owner that each entry has, and so takes its
+                # capabilities away unless that entry has them.
+                self._header(path, reader.HARDLINK, status, link=first, xattrs=xattrs)
                 return
-        xattrs = _xattrs(f"/proc/self/fd/{directory}/{os.fsdecode(name)}")
         if kind == reader.REGULAR:
             self._file(directory, name, path, xattrs)
         elif kind == reader.SYMLINK:

@@ -47,6 +47,7 @@ def image_tar() -> bytes:
         for name in _APPLETS:
             entry = tarfile.TarInfo(f"bin/{name}")
             entry.type, entry.linkname, entry.mode = tarfile.LNKTYPE, "bin/busybox", 0o755
+            entry.mtime = int(os.stat(_BUSYBOX).st_mtime)
             tar.addfile(entry)
         files = {
             "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nalice:x:1000:100:Alice:/home/alice:/bin/sh\n",

@@ -8,7 +8,7 @@ import pytest
 
 from sampan.layers import compare, extract, whiteouts, writer
 from sampan.model.change import Change, ChangeKind
-from sampan.testing.storage import names
+from sampan.testing.storage import CAPABILITY, names
 
 
 def packed(top):
@@ -22,6 +22,16 @@ def test_there_and_back(sample, described, tmp_path):
     ours, original = described(tmp_path), described(sample)
     assert ours.keys() == original.keys()
     assert {path: ours[path] for path in ours if path != b"."} == {p: original[p] for p in original if p != b"."}
+
+
+def test_capabilities_survive_in_a_file_with_several_names(tmp_path):
+    (tmp_path / "from").mkdir()
+    (tmp_path / "from/able").touch()
+    os.setxattr(tmp_path / "from/able", "security.capability", CAPABILITY)
+    os.link(tmp_path / "from/able", tmp_path / "from/too")
+    extract.extract(io.BytesIO(packed(tmp_path / "from")), str(tmp_path / "to"), whiteouts.Remove())
+    assert os.getxattr(tmp_path / "to/too", "security.capability") == CAPABILITY
+    assert os.path.samefile(tmp_path / "to/able", tmp_path / "to/too")
 
 
 def test_as_gnu_tar_reads_it(sample, described, tmp_path):
