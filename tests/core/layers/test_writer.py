@@ -25,7 +25,8 @@ def test_there_and_back(sample, described, tmp_path):
 
 
 def test_capabilities_survive_in_a_file_with_several_names(tmp_path):
-    (tmp_path / "from").mkdir()
+    for name in ("from", "to"):
+        (tmp_path / name).mkdir()
     (tmp_path / "from/able").touch()
     os.setxattr(tmp_path / "from/able", "security.capability", CAPABILITY)
     os.link(tmp_path / "from/able", tmp_path / "from/too")
