@@ -8,7 +8,8 @@ from collections.abc import Iterator
 _REFUSED = frozenset((1, 13, 38))  # EPERM, EACCES, ENOSYS: the call never got to do anything
 _FIXED = ("ro", "nosuid", "nodev", "noexec")
 _CAPABILITIES = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
-_SAME = ("Uid", "Gid", "SigIgn", "SigBlk")
+_SIGNALS = ("SigIgn", "SigBlk")
+_SAME = ("Uid", "Gid")
 
 Told = dict[str, dict[str, str]]
 
@@ -30,7 +31,7 @@ def weaknesses(ours: Told, theirs: Told) -> list[str]:
 
 def _in_status(ours: Told, theirs: Told) -> Iterator[str]:
     own, other = ours["status"], theirs["status"]
-    for name in _CAPABILITIES:
+    for name in _CAPABILITIES + _SIGNALS:  # Docker hands on what its daemon was started with
         if more := int(own[name], 16) & ~int(other[name], 16):
             yield f"{name} has {more:x} more"
     for name in ("NoNewPrivs", "Seccomp"):

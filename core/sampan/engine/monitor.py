@@ -146,7 +146,6 @@ class Monitor:
 
     def _look_after(self, streams: Streams) -> None:
         """Serve the container that has been started until its end is on record and told."""
-        events.container(self._engine, self._container, "start")
         self._engine.plugins.container_started(self._container)
         self._until_end(streams)
 
@@ -224,6 +223,7 @@ class Monitor:
                 )
                 _refuse_ending(self._container)  # asked for since it was claimed
                 operation.finish(cursor)
+        events.container(engine, self._container, "start")  # before anyone hears of it, and does the next thing
         return streams
 
     def _first_health(self) -> str:
@@ -386,8 +386,8 @@ class Monitor:
                 error=error or left, finished=time.time(), monitor=owner.current() if left or again else "",
                 restarts=record.restarts + again, health=record.health and "unhealthy",
             )
-        ran = int(self._container.finished - self._container.started)
-        events.container(engine, self._container, "die", execDuration=str(ran), exitCode=str(code))
+            ran = int(self._container.finished - self._container.started)
+            events.container(engine, self._container, "die", execDuration=str(ran), exitCode=str(code))
         engine.plugins.container_exited(self._container)
         if self._container.spec.auto_remove and self._container.ending is not Ending.RESTART:
             try:

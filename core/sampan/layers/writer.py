@@ -1,6 +1,7 @@
 """Write a tree, or what changed in it, as a tar archive: ustar with PAX headers where it needs them.
 
-Entries are sorted and carry nothing that the tree does not, so the same tree gives the same bytes.
+Entries are sorted and carry nothing that the tree does not, so the same tree gives the same bytes. Times are whole
+seconds, as in Docker's archives: a fraction would cost each file a PAX header.
 """
 
 from __future__ import annotations
@@ -218,13 +219,12 @@ class _Writer:
         records = {b"SCHILY.xattr." + name: value for name, value in (xattrs or {}).items()}
         device = status.st_rdev if kind in _DEVICES else 0
         self._put(path, kind, stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid, size,
-                  status.st_mtime_ns, link, device, records)
+                  status.st_mtime_ns // 1_000_000_000, link, device, records)
 
     def _put(
         self, path: bytes, kind: bytes, mode: int, uid: int, gid: int, size: int, mtime: int,
         link: bytes, device: int, records: dict[bytes, bytes],
     ) -> None:
-        seconds, fraction = divmod(mtime, 1_000_000_000)
         prefix, name = _split(path)
         if name is None:
             records[b"path"], name = path, path[:100]
@@ -235,15 +235,15 @@ class _Writer:
         ):
             if value > largest:
                 records[keyword] = b"%d" % value
-        if fraction or not 0 <= seconds <= _LARGEST_SIZE:
-            records[b"mtime"] = _seconds(mtime)
+        if not 0 <= mtime <= _LARGEST_SIZE:
+            records[b"mtime"] = b"%d" % mtime
         if records:
             content = b"".join(_record(keyword, records[keyword]) for keyword in sorted(records))
             self._write(_block(b"PaxHeaders/" + path[-60:].strip(b"/"), b"x", 0o644, size=len(content)))
             self._write(content + bytes(-len(content) % 512))
         self._write(_block(name, kind, mode, uid if uid <= _LARGEST_ID else 0, gid if gid <= _LARGEST_ID else 0,
                            size if size <= _LARGEST_SIZE else 0,
-                           seconds if 0 <= seconds <= _LARGEST_SIZE else 0, link[:100], device, prefix))
+                           mtime if 0 <= mtime <= _LARGEST_SIZE else 0, link[:100], device, prefix))
 
     def _write(self, content: bytes) -> None:
         self._total += len(content)
@@ -295,12 +295,6 @@ def _record(keyword: bytes, value: bytes) -> bytes:
     if len(str(length)) > len(str(rest)):
         length += 1
     return b"%d %s=%s\n" % (length, keyword, value)
-
-
-def _seconds(nanoseconds: int) -> bytes:
-    sign, nanoseconds = (b"-", -nanoseconds) if nanoseconds < 0 else (b"", nanoseconds)
-    seconds, fraction = divmod(nanoseconds, 1_000_000_000)
-    return sign + (b"%d.%09d" % (seconds, fraction)).rstrip(b"0").rstrip(b".") if fraction else sign + b"%d" % seconds
 
 
 def _xattrs(path: str) -> dict[bytes, bytes]:

@@ -20,6 +20,7 @@ import msgspec
 
 from sampan.contracts.storage import Kind, Snapshot, check_key
 from sampan.errors import AlreadyExists, Conflict, NotFound, OutOfSpace
+from sampan.kernel import inode_flags
 
 _DIGITS = "abcdefghijklmnopqrstuvwxyz234567"
 
@@ -38,7 +39,10 @@ class Ledger:
 
     def __init__(self, root: str) -> None:
         self._root = root
-        for name in ("layers", "trash", "active", "committed"):
+        if not os.path.isdir(f"{root}/layers"):
+            os.makedirs(f"{root}/layers", 0o700, exist_ok=True)
+            inode_flags.spread(f"{root}/layers")
+        for name in ("trash", "active", "committed"):
             os.makedirs(f"{root}/{name}", 0o700, exist_ok=True)
 
     def content(self, identity: str) -> str:

@@ -1,4 +1,5 @@
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -44,3 +45,27 @@ def test_says_what_may_not_be_removed(tmp_path):
                 removal.remove_tree(str(tmp_path / "f"))
         finally:
             fcntl.ioctl(file, 0x40086602, struct.pack("l", 0))
+
+
+def test_large_trees(tmp_path):
+    """They are removed by several threads."""
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "f").touch()
+    for number in range(200):
+        inner = tmp_path / "top" / "a" / f"{number % 3}" / f"{number}" / "b"
+        inner.mkdir(parents=True)
+        (inner / "f").touch()
+        (inner.parent / "f").touch()
+        os.symlink(tmp_path / "kept", inner / "l")
+    removal.remove_tree(str(tmp_path / "top"))
+    assert os.listdir(tmp_path) == ["kept"]
+    assert os.listdir(tmp_path / "kept") == ["f"]
+
+
+def test_large_trees_that_several_remove_at_once(tmp_path):
+    for number in range(200):
+        (tmp_path / "top" / f"{number % 20}" / f"{number}").mkdir(parents=True)
+    with ThreadPoolExecutor() as pool:
+        for removed in [pool.submit(removal.remove_tree, str(tmp_path / "top")) for _ in range(4)]:
+            removed.result()
+    assert os.listdir(tmp_path) == []
