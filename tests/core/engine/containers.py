@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import select
+import socket
 import subprocess
 import sys
 import tarfile
@@ -205,7 +206,8 @@ def _network_leftovers(engine: Engine, running: set[str]) -> list[str]:
         lent += len(holders)
         found += [f"address of {holder}" for holder in holders if holder not in running]
     bridge = engine.settings.options["network/bridge"]["bridge"]
-    ports = _entries(f"/sys/class/net/{bridge}/brif")
+    links = {name for _, name in socket.if_nameindex()}  # what is not in it any more, sysfs may list for a moment
+    ports = [port for port in _entries(f"/sys/class/net/{bridge}/brif") if port in links]
     return found + ([f"veths {ports}"] if len(ports) > lent else [])
 
 
