@@ -262,6 +262,15 @@ WRONG: dict[str, tuple[type[SampanError], str, Members]] = {
     "no text": (Corrupt, "the archive's manifest.json is not valid", {"manifest.json": b"[{\xff"}),
     "an empty list": (Corrupt, "the archive holds no image", {"manifest.json": b"[]"}),
     "a huge list": (Corrupt, "the archive's manifest.json has 5242880 bytes", {"manifest.json": b" " * (5 << 20)}),
+    "names alone": (Corrupt, "the archive has no a/json", {"repositories": b'{"x": {"1": "a"}}'}),
+    "names of nothing": (Corrupt, "the archive holds no image", {"repositories": b"{}"}),
+    "names that are none": (Corrupt, "the archive's repositories is not valid", {"repositories": b'{"x": "1"}'}),
+    "a layer that is its own parent": (Corrupt, "the archive's layer 'a' stands on itself", {
+        "repositories": b'{"x": {"1": "a"}}', "a/json": b'{"parent": "b"}', "b/json": b'{"parent": "a"}'}),
+    "an old layer that is compressed": (Corrupt, "a/layer.tar is compressed, as docker save never did", {
+        "repositories": b'{"x": {"1": "a"}}', "a/json": b"{}", "a/layer.tar": gzip.compress(LOWER)}),
+    "an old layer that is not there": (Corrupt, "the archive has no a/layer.tar", {
+        "repositories": b'{"x": {"1": "a"}}', "a/json": b"{}"}),
     "a layout yet to come": (Unsupported, "has the version '2.0.0'", {
         "oci-layout": b'{"imageLayoutVersion": "2.0.0"}', "index.json": b'{"manifests": []}'}),
     "an empty layout": (Corrupt, "the archive holds no image", layout({})),

@@ -25,7 +25,7 @@ from sampan_plugins.formats.archives.files import Files
 LIST = "manifest.json"
 REPOSITORIES = "repositories"
 _LARGEST_CONFIG = 32 << 20
-_MAGIC = 6
+MAGIC = 6
 
 
 class Item(msgspec.Struct, frozen=True, rename="pascal"):
@@ -96,17 +96,12 @@ class _Config:
 
 def _layer(contents: Contents, name: str, diff_id: Digest) -> Descriptor:
     with contents.files.part(name) as part:
-        packed = compression.detect(part.head(_MAGIC))
+        packed = compression.detect(part.head(MAGIC))
         digest = _digest_in(name)
         if digest is None and packed is None:
             digest = diff_id  # which is the digest of what is not compressed, and is checked as one
         if digest is None:
-            import hashlib
-
-            hasher = hashlib.sha256()
-            for chunk in part.chunks():
-                hasher.update(chunk)
-            digest = Digest("sha256:" + hasher.hexdigest())
+            digest = part.digest()
         contents.members[digest] = name
         return Descriptor(OCI_LAYER + (f"+{packed}" if packed else ""), digest, part.size)
 

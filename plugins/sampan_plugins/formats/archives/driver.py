@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from sampan.contracts.format import ImageArchive, ImageFormat, OpenBlob, Saved
 from sampan.errors import Corrupt, InvalidInput, NotFound, Unsupported
-from sampan_plugins.formats.archives import docker, layout
+from sampan_plugins.formats.archives import docker, layout, legacy
 from sampan_plugins.formats.archives.contents import Contents
 from sampan_plugins.formats.archives.files import Archive, Directory, Files
 
@@ -55,10 +55,10 @@ class DockerArchive(_Files):
         write(images, blobs, out, for_docker=True)
 
     def _present(self, files: Files) -> bool:
-        return docker.present(files)
+        return docker.present(files) or legacy.present(files)
 
     def _read(self, files: Files) -> Contents:
-        return docker.read(files)
+        return legacy.read(files) if legacy.present(files) else docker.read(files)
 
 
 class OCIArchive(_Files):

@@ -14,6 +14,7 @@ import msgspec
 
 from sampan.errors import Corrupt, NotFound
 from sampan.kernel import paths
+from sampan.model.digest import Digest
 
 _CHUNK = 1 << 20
 _MOST_LINKS = 10
@@ -30,6 +31,15 @@ class Part(msgspec.Struct, frozen=True):
     def head(self, count: int) -> bytes:
         """Return the first bytes."""
         return os.pread(self.descriptor, min(count, self.size), self.offset)
+
+    def digest(self) -> Digest:
+        """Return the digest of all of it. Raises Corrupt as ``chunks`` does."""
+        import hashlib
+
+        hasher = hashlib.sha256()
+        for chunk in self.chunks():
+            hasher.update(chunk)
+        return Digest("sha256:" + hasher.hexdigest())
 
     def chunks(self) -> Iterator[bytes]:
         """Yield all of it. Raises Corrupt when the file has become shorter."""
