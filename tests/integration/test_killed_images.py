@@ -8,25 +8,28 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 import pytest
 from tests.core.engine.containers import eventually, image_tar, python, settings_at
-from tests.core.engine.workbench import archive, content, push
+from tests.core.engine.workbench import archive, content, engine_at, push
 from tests.services.registry import RegistryServer
 
 from sampan.config import Settings
 from sampan.engine.engine import Engine
+from sampan.errors import NotFound
+from sampan.model.container import ContainerSpec
 
 _COMMAND = """
-import io, sys, msgspec
+import sys, msgspec
 from sampan.config import Settings
 from sampan.engine.engine import Engine
 from sampan.errors import SampanError
 from sampan.model.container import ContainerSpec
 engine = Engine(msgspec.json.decode(sys.argv[1], type=Settings))
-verb, name, source = sys.argv[2:]
+verb, name, files = sys.argv[2:]
 print("go", flush=True)
 try:
     if verb == "pull":
@@ -34,54 +37,92 @@ try:
     elif verb == "rmi":
         engine.remove_image(name, force=True)
     elif verb == "import":
-        with open(source, "rb") as file:
+        with open(f"{files}/rootfs.tar", "rb") as file:
             engine.import_image(file, "imported:1")
+    elif verb == "load":
+        engine.load(f"{files}/image.tar")
+    elif verb == "save":
+        from sampan_plugins.commands import _output
+        with _output.opened(f"{files}/saved.tar", "save image") as out:
+            engine.save([name], out)
+    elif verb == "commit":
+        engine.commit("victim", "committed:1")
+    elif verb == "tag":
+        for number in range(100):
+            engine.tag(name, f"tagged:{number}")
+    elif verb == "push":
+        engine.push(engine.images()[0].tags[0])
     elif verb == "unpack":
         from sampan.engine import unpack
         unpack.ensure_unpacked(engine, engine.image(name), "vfs")
     elif verb == "run":
         spec = ContainerSpec(image="imported:1", command=("true",), network="none", auto_remove=True)
-        engine.start(engine.create(spec).id, attach=True).receive()
+        with engine.start(engine.create(spec).id, attach=True) as attachment:
+            attachment.receive()
     elif verb == "check":
         for _ in engine.check(repair=True, unpacked=True):
             pass
+    if verb in ("container prune", "system prune"):
+        engine.prune_containers()
+    if verb in ("image prune", "system prune"):
+        engine.prune_images(all=True)
 except SampanError as error:
     print(error, flush=True)
     sys.exit(1)
 """
-_VERBS = ("pull", "rmi", "import", "unpack", "run", "check")
-"""Further verbs join here, in the program above and in ``_NEEDS``."""
-_NEEDS = {"rmi": "image", "unpack": "image", "check": "image", "run": "imported"}
-_LONGEST = {"pull": 0.25, "import": 0.2, "unpack": 0.15, "check": 0.25}
+_NEEDS = {
+    "pull": (), "import": (), "load": (), "rmi": ("image",), "save": ("image",), "tag": ("image",),
+    "unpack": ("image",), "check": ("image",), "commit": ("container",), "push": ("pushable",), "run": ("imported",),
+    "image prune": ("image", "imported"), "container prune": ("container",), "system prune": ("image", "container"),
+}
+"""What each verb of the program above wants to be there."""
 
 
 class Killing:
     """A store, an image in a registry, and commands on them that are killed."""
 
-    def __init__(self, settings: Settings, image: str, source: Path) -> None:
+    def __init__(self, settings: Settings, image: str, files: Path) -> None:
         self.settings = settings
         self.image = image
-        self.source = source
+        self.files = files
 
     def begin(self, verb: str) -> subprocess.Popen[bytes]:
         """Begin a command in a process group of its own, and wait until its imports are done."""
         settings = msgspec.json.encode(self.settings).decode()
         # Unbuffered, or what came together with the first line would be out of communicate's sight.
-        command = python(_COMMAND, settings, verb, self.image, str(self.source), stdout=subprocess.PIPE,
+        command = python(_COMMAND, settings, verb, self.image, str(self.files), stdout=subprocess.PIPE,
                          stderr=subprocess.STDOUT, process_group=0, bufsize=0)
         assert command.stdout is not None and command.stdout.readline() == b"go\n"
         return command
 
+    def seconds(self, verb: str) -> float:
+        """Return how long a command takes that nobody kills."""
+        self.prepare(verb)
+        command, began = self.begin(verb), time.monotonic()
+        output, _ = command.communicate(timeout=60)
+        assert (command.returncode, output) == (0, b"")
+        return time.monotonic() - began
+
     def prepare(self, verb: str) -> None:
         """See to it that the verb has something to work on, and nothing of its result is there."""
+        (self.files / "saved.tar").write_bytes(b"former")
         with Engine(self.settings) as engine:
-            if _NEEDS.get(verb) == "image":
-                engine.pull(self.image)
-            elif _NEEDS.get(verb) == "imported":
-                with self.source.open("rb") as file:
-                    engine.import_image(file, "imported:1")
-            else:
-                self.empty(engine)
+            self.empty(engine)
+            for need in _NEEDS[verb]:
+                if need == "image":
+                    engine.pull(self.image)
+                elif need == "pushable":  # to where none of it has been before
+                    self._import(engine, f"{self.image.removesuffix(':1')}-{os.urandom(4).hex()}:1")
+                else:
+                    self._import(engine, "imported:1")
+                if need == "container":
+                    for name in ("one", "two", "victim"):
+                        engine.create(ContainerSpec(image="imported:1", command=("true",), name=name, network="none"))
+                    engine.copy_in("victim", "/tmp", str(self.files / "rootfs.tar"))
+
+    def _import(self, engine: Engine, name: str) -> None:
+        with (self.files / "rootfs.tar").open("rb") as file:
+            engine.import_image(file, name)
 
     def empty(self, engine: Engine) -> None:
         for container in engine.containers(all=True):
@@ -95,6 +136,18 @@ class Killing:
             eventually(lambda: not any(one.monitor for one in engine.containers(all=True)))
             found = list(engine.check(unpacked=True))
             assert found == []
+
+    def check_result(self, verb: str) -> None:
+        """What a command makes outside the store must be whole, or as it was before."""
+        with Engine(self.settings) as engine:
+            if verb == "save" and (self.files / "saved.tar").read_bytes() != b"former":
+                self.empty(engine)
+                engine.load(str(self.files / "saved.tar"))
+            elif verb == "push":
+                (image,) = engine.images()
+                engine.remove_image(image.id)
+                with suppress(NotFound):
+                    engine.pull(image.tags[0])
 
     def check_empty(self) -> None:
         with Engine(self.settings) as engine:
@@ -112,9 +165,13 @@ def killing(tmp_path: Path, registry: RegistryServer, request: pytest.FixtureReq
     ]
     name = f"killing/{request.node.name.partition('[')[0]}-{os.urandom(4).hex()}:1"
     push(registry, name, layers)
-    source = tmp_path / "rootfs.tar"
-    source.write_bytes(image_tar())
-    yield Killing(settings_at(tmp_path), f"{registry.address}/{name}", source)
+    image, files = f"{registry.address}/{name}", tmp_path / "files"
+    files.mkdir()
+    (files / "rootfs.tar").write_bytes(image_tar())
+    with engine_at(tmp_path / "other") as engine, (files / "image.tar").open("wb") as out:
+        engine.pull(image)
+        engine.save([image], out)
+    yield Killing(settings_at(tmp_path), image, files)
 
 
 def _kill(command: subprocess.Popen[bytes], *, group: bool) -> None:
@@ -127,22 +184,24 @@ def _kill(command: subprocess.Popen[bytes], *, group: bool) -> None:
     command.stdout.close()
 
 
-@pytest.mark.parametrize("verb", _VERBS)
+@pytest.mark.parametrize("verb", _NEEDS)
 def test_a_command_killed_at_any_moment(killing: Killing, verb: str) -> None:
-    moments = random.Random(verb)
+    moments, longest = random.Random(verb), killing.seconds(verb)
     for turn in range(6):
         killing.prepare(verb)
         command = killing.begin(verb)
-        time.sleep(moments.random() * _LONGEST.get(verb, 0.08))
+        time.sleep(moments.random() * longest)
         _kill(command, group=turn % 2 == 0)
         killing.check()
+        killing.check_result(verb)
         killing.check_empty()
 
 
 def test_several_commands_killed_at_once(killing: Killing) -> None:
     moments = random.Random(3)
+    killing.prepare("pull")
     for _ in range(8):
-        verbs = moments.choices(("pull", "pull", "rmi", "import", "unpack", "check"), k=3)
+        verbs = moments.choices(("pull", "pull", "load", "rmi", "image prune", "import", "unpack", "check"), k=3)
         commands = [killing.begin(verb) for verb in verbs]
         time.sleep(moments.random() * 0.3)
         for command in commands:
