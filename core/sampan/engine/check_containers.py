@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sampan import naive
 from sampan.contracts.storage import Kind, Snapshot
-from sampan.engine import halt, limits, networking, recovery, remove
+from sampan.engine import halt, limits, networking, recovery, remove, tree
 from sampan.engine.check_finding import Suspicion, reason
-from sampan.errors import SampanError
+from sampan.errors import Conflict, SampanError
 from sampan.kernel import cgroups
 from sampan.model.container import Container, Status
 from sampan.store import owner
@@ -63,9 +62,10 @@ def _fault(engine: Engine, known: Survey, container: Container) -> str:
             return "cannot be written"
         if not _stands_right(known, container, snapshot):
             return f"stands on {snapshot.parent or 'nothing'}, which is not its image's last layer"
-        if not container.alive:  # one that runs has it mounted: it must not be mounted twice
-            with naive.mounted(storage.mounts(container.id)) as root:
-                os.listdir(root)
+        with tree.opened(engine, container) as root:
+            os.listdir(root)
+    except Conflict:
+        return ""  # whoever is at work on it can read it
     except (SampanError, OSError) as error:
         return f"cannot be read: {reason(error)}"
     return ""

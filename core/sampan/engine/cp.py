@@ -14,17 +14,16 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
-from sampan.engine import events
+from sampan.engine import events, tree
 from sampan.errors import Conflict, Denied, InvalidInput, NotFound, SampanError
 from sampan.kernel import paths
-from sampan.model.container import Container, Status
+from sampan.model.container import Container
 
 if TYPE_CHECKING:
     from sampan.engine.engine import Engine
 
 _ROOT = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _MOST_LINKS = 40
-_STILL = (Status.CREATED, Status.EXITED, Status.DEAD)
 
 
 def copy_out(engine: Engine, text: str, path: str, target: str | BinaryIO, *, follow: bool) -> int:
@@ -33,9 +32,9 @@ def copy_out(engine: Engine, text: str, path: str, target: str | BinaryIO, *, fo
     if isinstance(target, str):
         _check_parent(target)
     with ExitStack() as stack:
-        tree = _Tree(stack.enter_context(_opened(engine, container)))
+        root = stack.enter_context(_opened(engine, container))
         try:
-            source = stack.enter_context(tree.find(path, follow))
+            source = stack.enter_context(_Tree(root).find(path, follow))
         except _NothingThere:
             raise NotFound(f"Could not find the file {path} in container {text}") from None
         if not source.exists:
@@ -106,18 +105,15 @@ def _translated(place: _Place) -> Iterator[None]:
 @contextmanager
 def _opened(engine: Engine, container: Container) -> Iterator[int]:
     """Open the root of a container's tree: of one that runs as its processes see it, with all that is mounted there."""
-    if container.status in (Status.RUNNING, Status.PAUSED):
-        with _directory(f"/proc/{container.pid}/root") as root:
-            if container.pid not in engine.runtime(container.runtime).pids(container.id):
-                raise Conflict(f"container {container.name} has just ended", "try again")
+    with tree.settled(engine, container) as now:
+        if now.status not in tree.RUNNING:
+            with tree.mounted(engine, now) as mounted, _directory(mounted) as root:
+                yield root
+            return
+        with _directory(f"/proc/{now.pid}/root") as root:
+            if now.pid not in engine.runtime(now.runtime).pids(now.id):
+                raise Conflict(f"container {now.name} has just ended", "try again")
             yield root
-        return
-    if container.status not in _STILL:
-        raise Conflict(f"container {container.name} is {container.status}")
-    from sampan import naive
-
-    with naive.mounted(engine.storage(container.storage_driver).mounts(container.id)) as tree, _directory(tree) as root:
-        yield root
 
 
 def _check_writable(container: Container, root: int, goal: _Place) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sampan.config import Settings
-from sampan.engine import bundle, events, halt, networking, policy, rendezvous, sharing, undo, volume_use, wire
+from sampan.engine import bundle, events, halt, networking, policy, rendezvous, sharing, tree, undo, volume_use, wire
 from sampan.engine.detaching import detach
 from sampan.engine.exec_ import exit_code
 from sampan.engine.start import STARTABLE
@@ -30,7 +30,7 @@ from sampan.kernel import mount, namespaces, netns
 from sampan.model.container import Container, Ending, Status
 from sampan.model.network import Endpoint
 from sampan.plugin.index import Claim
-from sampan.store import locks, owner
+from sampan.store import owner
 
 if TYPE_CHECKING:
     import sqlite3
@@ -205,11 +205,12 @@ class Monitor:
         """Have the container running and on record as such, or nothing of it."""
         engine, container = self._engine, self._container
         with engine.store.journal.operation("start", lambda action: undo.undo(engine, action)) as operation:
-            with engine.store.database.transaction() as cursor:
-                former = self._claim(cursor)
-                operation.plan("running", container.id, cursor=cursor)
-            if former:
-                self._clear()
+            with tree.alone(engine, container):  # from the claim on nobody else mounts its tree
+                with engine.store.database.transaction() as cursor:
+                    former = self._claim(cursor)
+                    operation.plan("running", container.id, cursor=cursor)
+                if former:
+                    halt.end(engine, container)
             try:
                 streams = self._build(stack)
                 engine.runtime(container.runtime).start(container.id)
@@ -246,11 +247,6 @@ class Monitor:
             cursor, self._container.id, monitor=owner.current(), ending=Ending.NONE, restarts=0
         )
         return claimed.monitor
-
-    def _clear(self) -> None:
-        """Undo what a killed monitor left, unless another command is at it: then wait for that."""
-        with locks.exclusive(self._engine.layout, f"container-{self._container.id}"):
-            halt.end(self._engine, self._container)
 
     def _build(self, stack: ExitStack) -> Streams:
         """Do all that comes before the command runs; a network with addresses side by side with the rest."""

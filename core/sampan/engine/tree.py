@@ -1,46 +1,110 @@
-"""Reach a container's root file system, whether it runs or not."""
+"""Reach a container's root file system, whether it runs or not.
+
+A writable layer is mounted once at a time, for with overlayfs the outcome of more is undefined: by the monitor from its
+claim on the container to the end of the run, otherwise by one command under the container's lock, without which no
+monitor claims it.
+"""
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sampan.errors import Conflict
 from sampan.model.container import Status
-from sampan.store import owner
+from sampan.store import locks, owner
 
 if TYPE_CHECKING:
     from sampan.engine.engine import Engine
     from sampan.model.container import Container
 
+RUNNING = (Status.RUNNING, Status.PAUSED)
 _STILL = (Status.CREATED, Status.EXITED, Status.DEAD)
-_RUNNING = (Status.RUNNING, Status.PAUSED)
+_PATIENCE = 10.0
+"""Seconds given to another command that has the tree open, or starts the container."""
+_BETWEEN_TRIES = 0.005
 
 
 @contextmanager
 def opened(engine: Engine, container: Container) -> Iterator[str]:
     """Give a path of the container's tree, good in this process, without what is mounted in it: mount points alone.
 
-    Raises Conflict while it is being created, removed or restarted.
+    Raises Conflict while it is being created, removed or restarted, and while another command keeps it.
     """
-    if container.status in _RUNNING:
-        # The monitor has the root file system mounted, alone; the container's own mounts are made elsewhere. A second
-        # mount of the same writable layer would be undefined behaviour with overlayfs.
-        seen = f"/proc/{owner.pid_of(container.monitor)}/root{engine.layout.bundle(container.id)}/rootfs"
+    with settled(engine, container) as now:
+        if now.status not in RUNNING:
+            with mounted(engine, now) as root:
+                yield root
+            return
+        # The monitor has the root file system mounted, alone; the container's own mounts are made elsewhere.
+        seen = f"/proc/{owner.pid_of(now.monitor)}/root{engine.layout.bundle(now.id)}/rootfs"
         try:
             descriptor = os.open(seen, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError as error:
-            raise Conflict(f"container {container.name} has just ended", "try again") from error
+            raise Conflict(f"container {now.name} has just ended", "try again") from error
         try:
             yield f"/proc/self/fd/{descriptor}"
         finally:
             os.close(descriptor)
-        return
-    if container.status not in _STILL:
-        raise Conflict(f"container {container.name} is {container.status}")
+
+
+@contextmanager
+def settled(engine: Engine, container: Container) -> Iterator[Container]:
+    """Give the record of a container that runs, or of one that nobody starts or mounts for the time of the block.
+
+    Raises what ``opened`` raises, and NotFound.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        record = engine.store.containers.get(container.id)
+        if record.status in RUNNING:
+            yield record
+            return
+        if record.status not in _STILL:
+            raise Conflict(f"container {record.name} is {record.status}")
+        with locks.exclusive(engine.layout, _lock(record), wait=False) as ours:
+            if ours:
+                record = engine.store.containers.get(container.id)  # as it stays from now on
+                if record.status in _STILL and not _has_monitor(record):
+                    yield record
+                    return
+        _wait(record, deadline)
+
+
+@contextmanager
+def alone(engine: Engine, container: Container) -> Iterator[None]:
+    """Hold a container's lock, to claim the container. Raises Conflict when another command keeps it."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        with locks.exclusive(engine.layout, _lock(container), wait=False) as ours:
+            if ours:
+                yield
+                return
+        _wait(container, deadline)
+
+
+@contextmanager
+def mounted(engine: Engine, container: Container) -> Iterator[str]:
+    """Mount the tree of a container that is settled and does not run."""
     from sampan import naive
 
-    with naive.mounted(engine.storage(container.storage_driver).mounts(container.id)) as tree:
-        yield tree
+    with naive.mounted(engine.storage(container.storage_driver).mounts(container.id)) as root:
+        yield root
+
+
+def _has_monitor(container: Container) -> bool:
+    """Tell whether it is being started, or its run cleared up."""
+    return bool(container.monitor) and owner.alive(container.monitor)
+
+
+def _lock(container: Container) -> str:
+    return f"container-{container.id}"
+
+
+def _wait(container: Container, deadline: float) -> None:
+    if time.monotonic() > deadline:
+        raise Conflict(f"container {container.name} is in use by another command", "try again when that has ended")
+    time.sleep(_BETWEEN_TRIES)
