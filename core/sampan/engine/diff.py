@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from sampan.engine import tree
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
     from sampan.model.container import Container
 
 _ETC = b"/etc"
-_OWN_FILES = (b"/etc/hosts", b"/etc/hostname", b"/etc/resolv.conf")
-_OWN_DIRECTORIES = (b"/dev", b"/proc", b"/sys", _ETC)
+_OWN = frozenset((b"/etc/hosts", b"/etc/hostname", b"/etc/resolv.conf", b"/dev", b"/proc", b"/sys", _ETC))
 
 
 def diff(engine: Engine, text: str) -> list[Change]:
@@ -34,19 +34,22 @@ def changes(engine: Engine, container: Container, root: str) -> list[Change]:
 
     driver = engine.storage(container.storage_driver)
     found = list(naive.changes(driver, container.id, root=root))
-    kept = [change for change in found if not _is_own(change)]
-    if len(kept) == len(found):
+    own = [change for change in found if change.path in _OWN and change.kind is ChangeKind.ADDED]
+    if not own:
         return found
-    inside = [place for place in _OWN_DIRECTORIES if any(change.path.startswith(place + b"/") for change in kept)]
-    kept += [Change(change.path, ChangeKind.MODIFIED) for change in found if _is_own(change) and change.path in inside]
+    kept = [change for change in found if change.path not in _OWN or change.kind is not ChangeKind.ADDED]
+    paths = [change.path for change in kept]
+    kept += [Change(change.path, ChangeKind.MODIFIED) for change in own if _has_below(paths, change.path)]
     etc = Change(_ETC, ChangeKind.MODIFIED)
-    if etc in found and _ETC not in inside and not _etc_differs(driver, container, root):
+    if etc in found and not _has_below(paths, _ETC) and not _etc_differs(driver, container, root):
         kept.remove(etc)  # all that happened in it was that mount points were made
     return sorted(kept)
 
 
-def _is_own(change: Change) -> bool:
-    return change.kind is ChangeKind.ADDED and (change.path in _OWN_FILES or change.path in _OWN_DIRECTORIES)
+def _has_below(paths: list[bytes], directory: bytes) -> bool:
+    """Tell whether any of the sorted paths is in a directory."""
+    place = bisect_left(paths, directory + b"/")
+    return place < len(paths) and paths[place].startswith(directory + b"/")
 
 
 def _etc_differs(driver: StorageDriver, container: Container, root: str) -> bool:

@@ -16,6 +16,7 @@ def seconds(text: str | None) -> float:
 
 
 def written(moment: float) -> str:
-    """Return a moment as image documents have it, in UTC to the nanosecond."""
+    """Return a moment as Docker's documents have it: in UTC to the nanosecond, without zeros at the end."""
     whole = int(moment)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)) + f".{int((moment - whole) * 1e9):09d}Z"
+    fraction = f".{int((moment - whole) * 1e9):09d}".rstrip("0").rstrip(".")
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)) + fraction + "Z"

@@ -30,13 +30,13 @@ _BETWEEN_TRIES = 0.005
 
 @contextmanager
 def opened(engine: Engine, container: Container) -> Iterator[str]:
-    """Give a path of the container's tree, good in this process, without what is mounted in it: mount points alone.
+    """Give a path to read the container's tree by, good in this process, without what is mounted in it.
 
     Raises Conflict while it is being created, removed or restarted, and while another command keeps it.
     """
     with settled(engine, container) as now:
         if now.status not in RUNNING:
-            with mounted(engine, now) as root:
+            with mounted(engine, now, read_only=True) as root:
                 yield root
             return
         # The monitor has the root file system mounted, alone; the container's own mounts are made elsewhere.
@@ -87,11 +87,11 @@ def alone(engine: Engine, container: Container) -> Iterator[None]:
 
 
 @contextmanager
-def mounted(engine: Engine, container: Container) -> Iterator[str]:
+def mounted(engine: Engine, container: Container, *, read_only: bool = False) -> Iterator[str]:
     """Mount the tree of a container that is settled and does not run."""
     from sampan import naive
 
-    with naive.mounted(engine.storage(container.storage_driver).mounts(container.id)) as root:
+    with naive.mounted(engine.storage(container.storage_driver).mounts(container.id), read_only=read_only) as root:
         yield root
 
 

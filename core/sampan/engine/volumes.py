@@ -186,7 +186,7 @@ def inspect(engine: Engine, name: str) -> dict[str, Any]:
     driver = engine.volumes(volume.driver)
     status = dict(driver.status(name))
     return {
-        "CreatedAt": timestamps.written(volume.created).partition(".")[0] + "Z",
+        "CreatedAt": timestamps.written(int(volume.created)),
         "Driver": volume.driver,
         "Labels": volume.labels or None,
         "Mountpoint": driver.where(name),

@@ -6,20 +6,25 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import msgspec
+
 from sampan.model.mount import Mount
 
 
 @contextmanager
-def mounted(mounts: Sequence[Mount], workdir: str = "/sys") -> Iterator[str]:
+def mounted(mounts: Sequence[Mount], workdir: str = "/sys", *, read_only: bool = False) -> Iterator[str]:
     """Assemble ``mounts`` and give the path of the tree's root, good in this process and those it forks.
 
     A bind mount of a whole directory is the directory itself, without a mount. Anything else is mounted over
     ``workdir``, any directory that no mount's source lies below, in a mount namespace of its own that belongs to
-    a thread: it ends with the thread, so nothing is left behind even by SIGKILL. Raises OSError, Unsupported.
+    a thread: it ends with the thread, so nothing is left behind even by SIGKILL. A ``read_only`` tree need not
+    be written back when it is unmounted. Raises OSError, Unsupported.
     """
     if len(mounts) == 1 and not mounts[0].target and {"bind", "rbind"} & set(mounts[0].options):
         yield mounts[0].source
         return
+    if read_only:
+        mounts = [msgspec.structs.replace(mount, options=("ro", *mount.options)) for mount in mounts]
     holder = _Holder(mounts, workdir)
     root = holder.open()
     try:

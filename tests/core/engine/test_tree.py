@@ -67,7 +67,7 @@ def test_what_a_monitor_mounts_nobody_else_does(bench: Bench) -> None:
 def test_a_start_waits_for_who_reached_in_before(bench: Bench) -> None:
     engine, container = bench.engine, bench.create("cat", "/late")
     with Engine(engine.settings) as other, ThreadPoolExecutor(1) as pool:
-        with tree.opened(engine, container) as root:
+        with tree.settled(engine, container) as now, tree.mounted(engine, now) as root:
             starting = pool.submit(other.start, container.id, attach=True)
             time.sleep(0.1)
             assert not starting.done() and not engine.store.containers.get(container.id).monitor
