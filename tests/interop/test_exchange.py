@@ -79,7 +79,7 @@ def test_docker_takes_what_is_made_here(
             assert {key: seen[key] for key in _SAME} == {key: bench.engine.inspect_image(name)[key] for key in _SAME}
             assert docker_history(docker, name) == history(bench, name)
             with docker_root(docker, name) as top:
-                assert below(top) == ours(bench, name)
+                assert below(top) == tree(bench, name)
             assert docker.run("run", "--rm", "--net=none", name) == _PRINTED.get(kind, "not a program")
         finally:
             docker.run("rmi", name)
@@ -97,7 +97,7 @@ def test_podman_takes_what_is_made_here(
             (seen,) = json.loads(podman.run("image", "inspect", name))
             assert f"sha256:{seen['Id']}" == bench.engine.image(name).id
             assert len(seen["History"]) == len(history(bench, name))
-            assert podman_tree(podman, name) == ours(bench, name)
+            assert podman_tree(podman, name) == tree(bench, name)
             assert podman.run("run", "--rm", "--network=none", name) == _PRINTED.get(kind, "not a program")
         finally:
             podman.run("rmi", name)
@@ -109,7 +109,7 @@ def test_umoci_takes_what_is_made_here(bench: Bench, made: dict[str, str], tmp_p
     skopeo("copy", "-q", "--src-tls-verify=false", f"docker://{made[kind]}", f"oci:{layout}")
     assert skopeo("inspect", "--raw", f"oci:{layout}") == bench.engine.store.blobs.read(
         bench.engine.image(made[kind]).manifest)
-    assert umoci_tree(layout, tmp_path / "bundle") == ours(bench, made[kind])
+    assert umoci_tree(layout, tmp_path / "bundle") == tree(bench, made[kind])
 
 
 @pytest.mark.parametrize("kind", _KINDS)
@@ -132,11 +132,43 @@ def test_what_docker_commits_comes_here(
             assert {key: seen[key] for key in _SAME} == {key: engine.inspect_image(name)[key] for key in _SAME}
             assert docker_history(docker, name) == history(bench, name)
             with docker_root(docker, name) as top:
-                assert below(top) == ours(bench, name)
+                assert below(top) == tree(bench, name)
             engine.remove_image(name)
     finally:
         docker.run("rm", "-v", container)
         docker.run("rmi", name, made[_KINDS[kind][0]])
+
+
+def test_commits_upon_each_others_commits(
+    bench: Bench, made: dict[str, str], docker: Docker, podman: Podman, registry: RegistryServer
+) -> None:
+    """Docker's manifest of gzip, ours of OCI's types and Docker's again: one image grows in turn."""
+    engine, name = bench.engine, f"{registry.address}/exchange/turns:1"
+    docker.run("pull", "-q", made["changed"])
+    container = docker.run("create", "--net=none", made["changed"], "sh", "-c", "echo 1 > /turn; rm /new/soft")
+    docker.run("start", "-a", container)
+    docker.run("commit", "-m", "first", container, name)
+    docker.run("push", "-q", name)
+    engine.pull(name)
+    ours = engine.create(ContainerSpec(image=name, command=("sh", "-c", "echo 2 >> /turn; rm -r /new"), network="none"))
+    engine.start(ours.id)
+    assert engine.wait(ours.id) == 0
+    engine.commit(ours.id, name, message="second", changes=('CMD ["cat", "/turn"]',))
+    engine.push(name)
+    engine.remove(ours.id, volumes=True)
+    try:
+        docker.run("pull", "-q", name)
+        assert docker.run("run", "--rm", "--net=none", name) == "1\n2"
+        assert docker_history(docker, name) == history(bench, name)
+        assert [comment for _, comment in history(bench, name)][:3] == ["second", "first", "é changed"]
+        with docker_root(docker, name) as top:
+            assert below(top) == tree(bench, name)
+        podman.pull(name)
+        assert podman_tree(podman, name) == tree(bench, name)
+        podman.run("rmi", name)
+    finally:
+        docker.run("rm", "-v", container)
+        docker.run("rmi", name, made["changed"])
 
 
 _SAME = ("Id", "Config", "ContainerConfig", "Comment", "Author", "Created", "Architecture", "Os", "RootFS")
@@ -150,7 +182,7 @@ def saved(bench: Bench, name: str, directory: Path, form: str) -> Path:
     return directory / form
 
 
-def ours(bench: Bench, name: str) -> Tree:
+def tree(bench: Bench, name: str) -> Tree:
     with sampan_root(bench.engine, name) as top:
         return below(top)
 

@@ -261,18 +261,10 @@ def _addresses(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def _mount_data(engine: Engine, container: Container) -> dict[str, str]:
-    """Return what the driver's mounts say of themselves, in Docker's names."""
-    data: dict[str, str] = {}
     try:
-        mounts = engine.storage(container.storage_driver).mounts(container.id)
+        return inspect_mounts.directories(engine.storage(container.storage_driver).mounts(container.id))
     except SampanError:
-        return data  # half made or half removed, or by a driver that is not there: the rest can be told
-    for mount in mounts:
-        for option in mount.options:
-            key, equals, value = option.partition("=")
-            if equals and key.endswith("dir"):
-                data[f"{key[:-3].capitalize()}Dir"] = value
-    return data
+        return {}  # half made or half removed, or by a driver that is not there: the rest can be told
 
 
 def _sizes(engine: Engine, container: Container) -> dict[str, int]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from sampan.engine import platforms
+from sampan.engine import inspect_mounts, platforms
 from sampan.engine.timestamps import written
 from sampan.model import reference as references
 from sampan.model.image import Image
@@ -61,20 +61,9 @@ def _comment(document: dict[str, Any]) -> str:
 
 
 def _places(engine: Engine, image: Image) -> dict[str, str]:
-    """Return where the driver has the image: the mount that its tree takes, by option."""
+    """Return where the driver has the image, if it has all of it."""
     name = engine.storage_name()
     held = engine.store.layers.held(name, image.id)
     if not held or not all(present for _, present in held):
         return {}
-    places = {}
-    for mount in engine.storage(name).mounts(held[-1][0]):
-        for option in mount.options:
-            key, equals, value = option.partition("=")
-            if equals:
-                places[_DIRECTORIES.get(key, key)] = value
-        if not places:
-            places["Dir"] = mount.source
-    return places
-
-
-_DIRECTORIES = {"lowerdir": "LowerDir", "upperdir": "UpperDir", "workdir": "WorkDir"}
+    return inspect_mounts.directories(engine.storage(name).mounts(held[-1][0]))

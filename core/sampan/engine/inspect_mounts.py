@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sampan.engine.engine import Engine
     from sampan.model.container import ContainerSpec, Volume
+    from sampan.model.mount import Mount
 
 
 def asked_for(spec: ContainerSpec) -> dict[str, Any]:
@@ -32,6 +33,16 @@ def declared(spec: ContainerSpec) -> dict[str, Any] | None:
 def mounted(engine: Engine, volumes: Sequence[Volume]) -> list[dict[str, Any]]:
     """Return what is mounted where; like Docker, without what ``--tmpfs`` asked for."""
     return [_mounted(engine, volume) for volume in volumes if volume.kind != "tmpfs" or volume.given]
+
+
+def directories(mounts: Sequence[Mount]) -> dict[str, str]:
+    """Return where a storage driver has a tree, in Docker's names, by the mounts that the tree takes."""
+    options = [option.partition("=") for mount in mounts for option in mount.options]
+    found = {_DIRECTORIES[key]: value for key, _, value in options if key in _DIRECTORIES}
+    return found or {"Dir": mounts[0].source}
+
+
+_DIRECTORIES = {"lowerdir": "LowerDir", "upperdir": "UpperDir", "workdir": "WorkDir"}
 
 
 def _bind(volume: Volume) -> str:

@@ -49,7 +49,7 @@ def test_a_running_container(bench: Bench) -> None:
     assert network["IPAddress"] == network["Networks"]["bridge"]["IPAddress"] == endpoint.address != ""
     assert network["SandboxKey"] == f"/proc/{container.pid}/ns/net"
     assert document["GraphDriver"]["Name"] == "overlay2"
-    assert {"LowerDir", "UpperDir", "WorkDir"} <= set(document["GraphDriver"]["Data"])
+    assert set(document["GraphDriver"]["Data"]) == {"LowerDir", "UpperDir", "WorkDir"}
 
 
 def test_an_ended_container(bench: Bench) -> None:
