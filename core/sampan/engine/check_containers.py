@@ -11,7 +11,6 @@ from sampan.contracts.storage import Kind, Snapshot
 from sampan.engine import halt, limits, networking, recovery, remove, tree
 from sampan.engine.check_finding import Suspicion, reason
 from sampan.errors import Conflict, SampanError
-from sampan.kernel import cgroups
 from sampan.model.container import Container, Status
 from sampan.store import owner
 from sampan.store.survey import Survey, survey
@@ -128,7 +127,7 @@ def _connected(engine: Engine, container: Container) -> list[str]:
 
 def _has_cgroup(container: Container) -> bool:
     try:
-        group = cgroups.open_group(limits.cgroup_path(container.spec.cgroup_parent, container.id))
+        group = limits.group(container)
     except SampanError:
         return False
     return any(map(os.path.isdir, group.directories.values()))

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from sampan.errors import InvalidInput, NotFound
+from sampan.kernel import cgroups
+from sampan.kernel.cgroups.group import Group
 from sampan.model import runtime_spec as oci
-from sampan.model.container import DeviceLimit, Limits
+from sampan.model.container import Container, DeviceLimit, Limits
 
 CGROUP_PARENT: Final = "/sampan"
 """The control group that containers' own are in unless asked otherwise."""
@@ -20,6 +22,11 @@ _PERIOD = 100_000
 def cgroup_path(parent: str, container: str) -> str:
     """Return the path of a container's control group, which a parent that climbs does not lead out of the root."""
     return os.path.normpath(f"/{parent or CGROUP_PARENT}/{container}").replace("//", "/")
+
+
+def group(container: Container) -> Group:
+    """Return a container's control group, whether it exists or not. Raises Unsupported where there are none."""
+    return cgroups.open_group(cgroup_path(container.spec.cgroup_parent, container.id))
 
 
 def resources(limits: Limits, rules: Sequence[oci.DeviceRule] = ()) -> oci.Resources:

@@ -18,7 +18,20 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sampan.config import Settings
-from sampan.engine import bundle, events, halt, networking, policy, rendezvous, sharing, tree, undo, volume_use, wire
+from sampan.engine import (
+    bundle,
+    events,
+    halt,
+    limits,
+    networking,
+    policy,
+    rendezvous,
+    sharing,
+    tree,
+    undo,
+    volume_use,
+    wire,
+)
 from sampan.engine.detaching import detach
 from sampan.engine.exec_ import exit_code
 from sampan.engine.start import STARTABLE
@@ -220,7 +233,8 @@ class Monitor:
             with engine.store.database.transaction() as cursor:
                 self._container = engine.store.containers.change(
                     cursor, container.id, status=Status.RUNNING, pid=streams.pid, started=time.time(),
-                    finished=0.0, exit_code=0, error="", endpoints=(self._endpoint,), health=self._first_health(),
+                    finished=0.0, exit_code=0, error="", oom_killed=False, endpoints=(self._endpoint,),
+                    health=self._first_health(),
                 )
                 _refuse_ending(self._container)  # asked for since it was claimed
                 operation.finish(cursor)
@@ -370,6 +384,7 @@ class Monitor:
         """Clear up after the first process, and record how it ended, in that order: who reads the record may act."""
         engine = self._engine
         self._let_go()
+        starved = self._starved()
         left = self._undo()
         if self._log is not None:
             self._log.close()
@@ -379,9 +394,11 @@ class Monitor:
             # What could not be undone keeps our name: the next to start or remove the container tries again.
             self._container = engine.store.containers.change(
                 cursor, record.id, status=Status.RESTARTING if again else Status.EXITED, pid=0, exit_code=code,
-                error=error or left, finished=time.time(), monitor=owner.current() if left or again else "",
-                restarts=record.restarts + again, health=record.health and "unhealthy",
+                error=error or left, oom_killed=starved, finished=time.time(), restarts=record.restarts + again,
+                monitor=owner.current() if left or again else "", health=record.health and "unhealthy",
             )
+            if starved:
+                events.container(engine, self._container, "oom")
             ran = int(self._container.finished - self._container.started)
             events.container(engine, self._container, "die", execDuration=str(ran), exitCode=str(code))
         engine.plugins.container_exited(self._container)
@@ -390,6 +407,13 @@ class Monitor:
                 engine.remove(self._container.id)
             except SampanError:
                 pass  # it stays, to be looked at; those who wait are told of its end all the same
+
+    def _starved(self) -> bool:
+        """Tell whether the kernel killed any of the container's processes for want of memory."""
+        try:
+            return limits.group(self._container).oom_kills() > 0
+        except SampanError:
+            return False  # there are no cgroups, and nobody has counted
 
     def _undo(self) -> str:
         """Undo the run; return what failed."""

@@ -160,6 +160,19 @@ def test_statistics(group: Group, sleeper: subprocess.Popen[bytes]) -> None:
     assert told.cpu_total >= 0 and told.memory_limit is None and told.pids_limit is None
 
 
+def test_what_is_killed_for_want_of_memory_is_counted() -> None:
+    group = cgroups.open_group(f"/sampan-test/k{uuid.uuid4().hex[:12]}")
+    assert group.oom_kills() == 0
+    group.create()
+    try:
+        group.apply(oci.Resources(memory=oci.Memory(limit=8 << 20)))
+        assert group.oom_kills() == 0
+        done = subprocess.run(["tail", "/dev/zero"], preexec_fn=group.join)
+        assert (done.returncode, group.oom_kills()) == (-9, 1)
+    finally:
+        group.remove()
+
+
 def test_the_group_of_a_process(sleeper: subprocess.Popen[bytes]) -> None:
     group = _legacy()
     group.create()

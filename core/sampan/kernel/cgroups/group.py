@@ -37,6 +37,10 @@ class Group(ABC):
         """Return what the group's processes have used and use."""
 
     @abstractmethod
+    def oom_kills(self) -> int:
+        """Return how many processes the kernel has killed for want of memory; 0 when the group does not exist."""
+
+    @abstractmethod
     def freeze(self) -> None:
         """Stop every process and wait until all are stopped."""
 

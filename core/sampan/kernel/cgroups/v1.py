@@ -162,6 +162,10 @@ class LegacyGroup(Group):
             pids_current=amount(self._file("pids", "current")) or 0, pids_limit=amount(self._file("pids", "max")),
             blkio_read=read, blkio_write=written)
 
+    def oom_kills(self) -> int:
+        """Return how many processes the kernel has killed for want of memory."""
+        return amounts(self._file("memory", "oom_control")).get("oom_kill", 0)
+
     def freeze(self) -> None:
         """Stop every process and wait until all are stopped."""
         path = self._file("freezer", "state")

@@ -137,6 +137,10 @@ class UnifiedGroup(Group):
         except FileNotFoundError:  # before Linux 5.14
             super()._kill(pids)
 
+    def oom_kills(self) -> int:
+        """Return how many processes the kernel has killed for want of memory."""
+        return amounts(f"{self._directory}/memory.events").get("oom_kill", 0)
+
     def freeze(self) -> None:
         """Stop every process and wait until all are stopped."""
         self._set("cgroup.freeze", 1, "the freezer")
