@@ -57,6 +57,21 @@ def test_devices_by_number(sampan):
     assert "Operation not permitted" not in allowed
 
 
+def test_a_device_that_is_not_there(sampan):
+    message = 'error gathering device information while adding custom device "/dev/nosuch": no such file or directory'
+    flags = ("--net=none", "--device", "/dev/nosuch", "bb:1", "true")
+    assert sampan.fails("run", "--rm", *flags, code=127) == message
+    assert sampan.run("ps", "-aq") == ""
+    sampan.run("create", "--name", "c1", *flags)
+    done = sampan.result("start", "c1")
+    lines = [f"Error: {message}", "Error: failed to start containers: c1"]
+    assert (done.returncode, done.stderr.decode().splitlines()) == (1, lines)
+    form = "{{.State.Status}} {{.State.ExitCode}} {{.State.Error}}"
+    assert sampan.run("inspect", "-f", form, "c1") == f"created 128 {message}"
+    refused = sampan.fails("run", "--rm", "--net=none", "--device", "/etc/passwd", "bb:1", "true", code=125)
+    assert refused.endswith('custom device "/etc/passwd": not a device node')
+
+
 def test_shared_memory(sampan):
     look = ("bb:1", "sh", "-c", "test -d /dev/shm && stat -f -c %b:%S /dev/shm || echo none")
     size, host = os.statvfs("/dev/shm"), ("run", "--rm", "--net=none", "--ipc")

@@ -13,7 +13,7 @@ from sampan.model import runtime_spec as oci
 if TYPE_CHECKING:
     from sampan.model.container import Container, ContainerSpec, Volume
 
-_HOST_FILES = ("resolv.conf", "hostname", "hosts")
+HOST_FILES = ("resolv.conf", "hostname", "hosts")
 _TMPFS = ("rw", "noexec", "nosuid", "nodev")
 
 
@@ -34,7 +34,7 @@ def mounts(
     options = ["rbind", *(["ro"] if spec.read_only else []), "rprivate"]
     own = [
         oci.Mount(destination=f"/etc/{name}", type="bind", source=filename(name), options=list(options))
-        for name in _HOST_FILES
+        for name in HOST_FILES
         if f"/etc/{name}" not in chosen
     ]
     if has_init(spec):

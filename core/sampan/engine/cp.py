@@ -1,8 +1,8 @@
 """Copy files between a container and the file system of the caller, by Docker's rules.
 
 Nothing of the container is trusted (CVE-2018-15664, CVE-2019-14271): its tree is entered by descriptor alone, links in
-it are resolved as if its root were / (openat2(2)), and nothing in it is executed or loaded. What a running container
-has mounted is part of it.
+it are resolved as if its root were / (openat2(2)), and nothing in it is executed or loaded. What the container has
+mounted is part of it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from sampan.engine import events, tree
 from sampan.errors import Conflict, Denied, InvalidInput, NotFound, SampanError
-from sampan.kernel import paths
+from sampan.kernel import mount, paths
 from sampan.model.container import Container
 
 if TYPE_CHECKING:
@@ -104,16 +104,22 @@ def _translated(place: _Place) -> Iterator[None]:
 
 @contextmanager
 def _opened(engine: Engine, container: Container) -> Iterator[int]:
-    """Open the root of a container's tree: of one that runs as its processes see it, with all that is mounted there."""
-    with tree.settled(engine, container) as now:
+    """Open the root of a container's tree with all that is mounted there: of one that runs as its processes see it.
+
+    Of one that does not run it has volumes and bind mounts too.
+    """
+    with ExitStack() as stack:
+        now = stack.enter_context(tree.settled(engine, container))
         if now.status not in tree.RUNNING:
-            with tree.mounted(engine, now) as mounted, _directory(mounted) as root:
-                yield root
+            from sampan.engine import volume_loan
+
+            lent = stack.enter_context(volume_loan.lent(engine, now))
+            yield stack.enter_context(_directory(stack.enter_context(tree.mounted(engine, now, lent))))
             return
-        with _directory(f"/proc/{now.pid}/root") as root:
-            if now.pid not in engine.runtime(now.runtime).pids(now.id):
-                raise Conflict(f"container {now.name} has just ended", "try again")
-            yield root
+        root = stack.enter_context(_directory(f"/proc/{now.pid}/root"))
+        if now.pid not in engine.runtime(now.runtime).pids(now.id):
+            raise Conflict(f"container {now.name} has just ended", "try again")
+        yield root
 
 
 def _check_writable(container: Container, root: int, goal: _Place) -> None:
@@ -121,17 +127,11 @@ def _check_writable(container: Container, root: int, goal: _Place) -> None:
     where = goal.path if goal.is_directory else goal.directory
     directory = paths.open_in(root, where, os.O_PATH | os.O_DIRECTORY)
     try:
-        own = _mount_of(directory) == _mount_of(root)
+        own = mount.mount_of(directory) == mount.mount_of(root)
         if os.fstatvfs(directory).f_flag & os.ST_RDONLY or (own and container.spec.read_only):
             raise Denied(f"{'container rootfs' if own else 'mounted volume'} is marked read-only")
     finally:
         os.close(directory)
-
-
-def _mount_of(descriptor: int) -> str:
-    """Return the id of the mount that a descriptor is on (proc_pid_fdinfo(5))."""
-    with open(f"/proc/self/fdinfo/{descriptor}", encoding="ascii") as file:
-        return next(line.split()[1] for line in file if line.startswith("mnt_id:"))
 
 
 # -- places in a tree -------------------------------------------------------------------------------

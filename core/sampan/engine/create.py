@@ -94,7 +94,8 @@ def _describe(engine: Engine, spec: ContainerSpec, image: Image) -> Container:
 
         health.check(merged.health)
     settled = security.settle(spec.security_options)
-    confinement.devices(spec.devices, privileged=False)
+    for device in spec.devices:
+        confinement.parse_device(device)
     if spec.storage_options:
         raise Unsupported(
             f"--storage-opt is not supported by the storage driver {spec.storage_driver or engine.storage_name()}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -87,11 +87,17 @@ def alone(engine: Engine, container: Container) -> Iterator[None]:
 
 
 @contextmanager
-def mounted(engine: Engine, container: Container, *, read_only: bool = False) -> Iterator[str]:
-    """Mount the tree of a container that is settled and does not run."""
+def mounted(
+    engine: Engine, container: Container, bound: Mapping[str, int] | None = None, *, read_only: bool = False
+) -> Iterator[str]:
+    """Mount the tree of a container that is settled and does not run, with what is ``bound`` in it.
+
+    See ``naive.mounted``.
+    """
     from sampan import naive
 
-    with naive.mounted(engine.storage(container.storage_driver).mounts(container.id), read_only=read_only) as root:
+    mounts = engine.storage(container.storage_driver).mounts(container.id)
+    with naive.mounted(mounts, bound=bound, read_only=read_only) as root:
         yield root
 
 

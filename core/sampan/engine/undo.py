@@ -8,6 +8,7 @@
 | `snapshots` | driver, keys           | removing the active snapshots                                 |
 | `container` | id                     | removing the container with all there is of it                |
 | `volume`    | driver, name, maker    | removing the volume, if no container uses it                  |
+| `lent`      | driver, name, user     | unmounting the volume for that user                           |
 | `running`   | id                     | ending the run: processes, cgroup, mounts and network         |
 | `paused`    | id                     | letting the container go on                                   |
 """
@@ -54,6 +55,10 @@ def undo(engine: Engine, action: Action) -> None:
             from sampan.engine import volumes
 
             volumes.discard(engine, driver, name, maker)
+        case "lent", (driver, name, user):
+            from sampan.engine import volume_loan
+
+            volume_loan.give_back(engine, driver, name, user)
         case "running", (container,):
             _halt(engine, container)
         case "paused", (container,):

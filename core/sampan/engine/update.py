@@ -23,8 +23,10 @@ def update(engine: Engine, text: str, limits: Limits, restart: RestartPolicy | N
     container = engine.container(text)
     try:
         changed = _changed(container, limits, restart)
-        if container.status in (Status.RUNNING, Status.PAUSED) and limits != Limits():
-            _runtime(engine, container).update(container.id, resources(limits))
+        # Real-time processor time is for the next run to have, as with Docker: the kernel refuses most changes of it.
+        at_once = msgspec.structs.replace(limits, cpu_rt_period=0, cpu_rt_runtime=0)
+        if container.status in (Status.RUNNING, Status.PAUSED) and at_once != Limits():
+            _runtime(engine, container).update(container.id, resources(at_once))
     except SampanError as error:
         raise type(error)(f"Cannot update container {container.id}: {error.message}", error.hint) from error
     engine.store.containers.update(container.id, spec=changed)

@@ -144,17 +144,26 @@ def parts(container: Container, places: dict[str, str], bundle: str) -> dict[str
     return found
 
 
-def _mount_part(where: str, volume: Volume, target: str) -> None:
-    """Mount by descriptor, so that those who use the volume cannot lead it elsewhere by a link (CVE-2021-30465)."""
-    root = os.open(where, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+def open_part(where: str, volume: Volume) -> int:
+    """Open what is to be mounted of a volume: of one that is at ``where`` the part asked for. Raises NotFound.
+
+    By descriptor, so that those who use the volume cannot lead it elsewhere by a link (CVE-2021-30465).
+    """
+    root = os.open(where, os.O_PATH | os.O_CLOEXEC)
+    if not volume.subpath:
+        return root
     try:
-        found = paths.open_in(root, volume.subpath)
+        return paths.open_in(root, volume.subpath)
     except OSError as error:
         raise NotFound(
             f"cannot access path {volume.subpath} of volume {volume.source}: {(error.strerror or '').lower()}"
         ) from error
     finally:
         os.close(root)
+
+
+def _mount_part(where: str, volume: Volume, target: str) -> None:
+    found = open_part(where, volume)
     try:
         if stat.S_ISDIR(os.fstat(found).st_mode):
             os.mkdir(target, 0o700)

@@ -305,6 +305,12 @@ def _mount_inside(item: Mount, tree: str) -> str:
     return where
 
 
+def mount_of(fd: int) -> str:
+    """Return the id of the mount that an open file is on (proc_pid_fdinfo(5))."""
+    with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as file:
+        return next(line.split()[1] for line in file if line.startswith("mnt_id:"))
+
+
 def unmount(target: str) -> None:
     """Detach the topmost mount at ``target``, at once; it vanishes when nothing uses it. Not mounted: done."""
     try:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from sampan.errors import Conflict
+from sampan.kernel import mount
 from sampan.layers import reader
 from sampan.layers.directories import clean
 from sampan.layers.extract import Extraction
@@ -61,7 +62,21 @@ class _Arrival(Extraction):
     def _clear(self, parent: bytes, base: bytes) -> int:
         if self._kind(parent, base) == stat.S_IFDIR:
             raise Conflict(f"cannot overwrite directory {_quoted(parent + b'/' + base)} with a non-directory")
+        if self._is_mounted(parent, base):
+            # Seen from another mount namespace it could be removed, and the mount with it, unasked.
+            raise Conflict(f"unlinkat {_shown(parent + b'/' + base)}: device or resource busy")
         return super()._clear(parent, base)
+
+    def _is_mounted(self, parent: bytes, base: bytes) -> bool:
+        directory = self._tree.get(parent)
+        try:
+            found = os.open(base, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+        except FileNotFoundError:
+            return False
+        try:
+            return mount.mount_of(found) != mount.mount_of(directory)
+        finally:
+            os.close(found)
 
     def _kind(self, parent: bytes, base: bytes) -> int:
         try:
@@ -71,4 +86,8 @@ class _Arrival(Extraction):
 
 
 def _quoted(path: bytes) -> str:
-    return f'"/{path.strip(b"/").decode(errors="backslashreplace")}"'
+    return f'"{_shown(path)}"'
+
+
+def _shown(path: bytes) -> str:
+    return f"/{path.strip(b'/').decode(errors='backslashreplace')}"

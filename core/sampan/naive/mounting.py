@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+import stat
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import msgspec
@@ -12,20 +13,23 @@ from sampan.model.mount import Mount
 
 
 @contextmanager
-def mounted(mounts: Sequence[Mount], workdir: str = "/sys", *, read_only: bool = False) -> Iterator[str]:
+def mounted(
+    mounts: Sequence[Mount], workdir: str = "/sys", *, bound: Mapping[str, int] | None = None, read_only: bool = False
+) -> Iterator[str]:
     """Assemble ``mounts`` and give the path of the tree's root, good in this process and those it forks.
 
     A bind mount of a whole directory is the directory itself, without a mount. Anything else is mounted over
     ``workdir``, any directory that no mount's source lies below, in a mount namespace of its own that belongs to
-    a thread: it ends with the thread, so nothing is left behind even by SIGKILL. A ``read_only`` tree need not
-    be written back when it is unmounted. Raises OSError, Unsupported.
+    a thread: it ends with the thread, so nothing is left behind even by SIGKILL. ``bound`` has detached mounts
+    (``kernel.mount.clone``) to attach in the tree, in order, by their targets, which are made where missing. A
+    ``read_only`` tree need not be written back when it is unmounted. Raises OSError, Unsupported.
     """
-    if len(mounts) == 1 and not mounts[0].target and {"bind", "rbind"} & set(mounts[0].options):
+    if not bound and len(mounts) == 1 and not mounts[0].target and {"bind", "rbind"} & set(mounts[0].options):
         yield mounts[0].source
         return
     if read_only:
         mounts = [msgspec.structs.replace(mount, options=("ro", *mount.options)) for mount in mounts]
-    holder = _Holder(mounts, workdir)
+    holder = _Holder(mounts, workdir, bound or {})
     root = holder.open()
     try:
         yield f"/proc/{os.getpid()}/fd/{root}/."
@@ -37,10 +41,10 @@ def mounted(mounts: Sequence[Mount], workdir: str = "/sys", *, read_only: bool =
 class _Holder:
     """A thread that is in a mount namespace of its own, with the mounts, until told to end."""
 
-    def __init__(self, mounts: Sequence[Mount], workdir: str) -> None:
+    def __init__(self, mounts: Sequence[Mount], workdir: str, bound: Mapping[str, int]) -> None:
         import threading
 
-        self._mounts, self._workdir = mounts, workdir
+        self._mounts, self._workdir, self._bound = mounts, workdir, bound
         self._root = -1
         self._failure: BaseException | None = None
         self._ready, self._done = threading.Event(), threading.Event()
@@ -68,6 +72,8 @@ class _Holder:
             libc.mount(None, "/", None, mount.REC | mount.PRIVATE)
             mount.mount_all(self._mounts, self._workdir)
             self._root = os.open(self._workdir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            for target, tree in self._bound.items():
+                _bind(self._root, target, tree)
         except BaseException as error:
             self._failure = error
             self._ready.set()
@@ -75,3 +81,14 @@ class _Holder:
         self._ready.set()
         self._done.wait()
         mount.unmount(self._workdir)
+
+
+def _bind(root: int, target: str, tree: int) -> None:
+    from sampan.kernel import mount, paths
+
+    make = paths.make_directories if stat.S_ISDIR(os.fstat(tree).st_mode) else paths.make_file
+    spot = make(root, target)
+    try:
+        mount.attach(tree, paths.name_of(spot))
+    finally:
+        os.close(spot)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sampan import hookimpl
 from sampan.cli.command import command
 from sampan.cli.context import Context, pass_context
-from sampan.errors import InvalidInput
+from sampan.errors import CommandNotFound, InvalidInput, SampanError
 from sampan_plugins.commands._flags import creation_flags
+
+if TYPE_CHECKING:
+    from sampan.engine.attach import Attachment
 
 
 @hookimpl
@@ -50,7 +53,7 @@ def run(
         click.echo(container.id)
     size = terminal.size() if tty else None
     code = _conversation.converse_with(
-        context, lambda: context.engine.start(container.id, attach=True, size=size), streams, keys, proxy=sig_proxy
+        context, lambda: _start(context, container.id, attach=True, size=size), streams, keys, proxy=sig_proxy
     )
     return code or 0
 
@@ -63,6 +66,16 @@ def _in_background(context: Context, image: str, words: tuple[str, ...], flags: 
         error.exit_code = 1
         raise error
     container = create(context, image, words, flags)
-    context.engine.start(container.id)
+    _start(context, container.id)
     click.echo(container.id)
     return 0
+
+
+def _start(context: Context, container: str, **how: Any) -> Attachment | None:
+    """Start the container. Where a file of the host is missing, a device, Docker's exit code is as for a command."""
+    try:
+        return context.engine.start(container, **how)
+    except SampanError as error:
+        if error.message.endswith("no such file or directory"):
+            error.exit_code = CommandNotFound.exit_code
+        raise

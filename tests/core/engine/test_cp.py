@@ -103,6 +103,69 @@ def test_volumes_are_part_of_a_running_container(bench: Bench, host: Path) -> No
         bench.engine.copy_in(container.id, "/fixed/tree", str(host / "plain"))
 
 
+def test_what_is_mounted_is_part_of_one_that_does_not_run_too(any_storage: Bench, host: Path) -> None:
+    engine = any_storage.engine
+    engine.create_volume("vol")
+    engine.create_volume("tmp", options={"type": "tmpfs", "device": "tmpfs"})
+    volumes = (
+        Volume(kind="bind", source=str(host), target="/made/deep"),
+        Volume(kind="bind", source=str(host), target="/fixed", read_only=True),
+        Volume(kind="bind", source=str(host / "plain"), target="/etc/plain"),
+        Volume(kind="volume", source="vol", target="/v"),
+        Volume(kind="volume", source="tmp", target="/v/inner"),
+        Volume(kind="volume", target="/anonymous"),
+        Volume(kind="bind", source="/sys/module", target="/sys/module"),
+    )
+    container = any_storage.create("true", volumes=volumes)
+    engine.copy_in(container.id, "/made/deep/tree", str(host / "plain"))
+    assert (host / "tree/plain").read_text() == "plain\n"
+    for place in ("/v", "/anonymous"):
+        engine.copy_in(container.id, place, str(host / "plain"))
+        engine.copy_out(container.id, f"{place}/plain", str(host / "back"))
+        assert (host / "back").read_text() == "plain\n"
+    where = engine.inspect_volume("vol")["Mountpoint"]
+    assert Path(f"{where}/plain").read_text() == "plain\n"
+    engine.copy_in(container.id, "/v/inner", str(host / "plain"))  # which is gone when nobody uses it
+    assert os.listdir(f"{where}/inner") == []
+    assert os.listdir(f"{where}/../../tmp/users") == []
+    engine.copy_out(container.id, "/sys/module/loop/parameters/max_loop", str(host / "sys"))
+    with pytest.raises(Denied, match=r"^mounted volume is marked read-only$"):
+        engine.copy_in(container.id, "/fixed/tree", str(host / "plain"))
+    assert engine.store.database.all("SELECT * FROM journal") == []
+
+
+def test_a_part_of_a_volume_in_one_that_does_not_run(bench: Bench, host: Path) -> None:
+    bench.engine.create_volume("vol")
+    where = Path(bench.engine.inspect_volume("vol")["Mountpoint"])
+    (where / "sub").mkdir()
+    (where / "out").symlink_to("/etc")
+    container = bench.create("true", volumes=(Volume(kind="volume", source="vol", target="/v", subpath="sub"),))
+    bench.engine.copy_in(container.id, "/v", str(host / "plain"))
+    assert (where / "sub/plain").read_text() == "plain\n"
+    lost = bench.create("true", volumes=(Volume(kind="volume", source="vol", target="/v", subpath="out/passwd"),))
+    with pytest.raises(NotFound, match="cannot access path out/passwd of volume vol: no such file or directory"):
+        bench.engine.copy_out(lost.id, "/v", str(host / "stolen"))
+
+
+def test_the_files_of_the_last_run_are_there(bench: Bench, host: Path) -> None:
+    container = bench.create("true", hostname="ship")
+    bench.engine.copy_out(container.id, "/etc/passwd", str(host / "passwd"))
+    bench.engine.start(container.id)
+    bench.engine.wait(container.id)
+    bench.engine.copy_out(container.id, "/etc/hostname", str(host / "hostname"))
+    assert (host / "hostname").read_text() == "ship\n"
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_what_is_mounted_does_not_give_way(bench: Bench, host: Path, runs: bool) -> None:
+    (host / "own").write_text("own\n")
+    volumes = (Volume(kind="bind", source=str(host / "own"), target="/etc/own"),)
+    container = _running(bench, volumes=volumes) if runs else bench.create("true", volumes=volumes)
+    with pytest.raises(Conflict, match=r"^unlinkat /etc/own: device or resource busy$"):
+        bench.engine.copy_in(container.id, "/etc/own", str(host / "plain"))
+    assert (host / "own").read_text() == "own\n"
+
+
 @pytest.mark.parametrize("runs", [True, False])
 def test_a_read_only_root_file_system(bench: Bench, host: Path, runs: bool) -> None:
     container = bench.create("sleep", "100", read_only=True)

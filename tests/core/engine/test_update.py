@@ -29,6 +29,17 @@ def test_limits_of_one_that_does_not_run(bench: Bench) -> None:
     assert bench.engine.usage(bench.engine.container(container.id)).group.pids_limit == 30
 
 
+def test_real_time_is_for_the_next_run(bench: Bench) -> None:
+    container = bench.start("sleep", "100")
+    bench.engine.update(container.id, Limits(cpu_rt_runtime=1, cpu_rt_period=2, pids=9))
+    assert bench.engine.container(container.id).spec.limits == Limits(cpu_rt_runtime=1, cpu_rt_period=2, pids=9)
+    assert bench.engine.usage(container).group.pids_limit == 9
+    bench.engine.kill(container.id)
+    bench.engine.wait(container.id)
+    with pytest.raises(SampanError, match="real-time"):  # a period that no kernel takes
+        bench.engine.start(container.id)
+
+
 def test_processors_are_told_in_one_way(bench: Bench) -> None:
     counted = bench.create("true", limits=Limits(nano_cpus=500_000_000))
     metered = bench.create("true", limits=Limits(cpu_quota=50_000))

@@ -4,6 +4,7 @@ import signal
 import pytest
 
 from sampan import naive
+from sampan.kernel import mount
 from sampan.model.mount import Mount
 
 TMPFS = [Mount("tmpfs", "tmpfs", ("size=1m", "mode=755"))]
@@ -54,6 +55,24 @@ def test_a_killed_process_leaves_nothing(tmp_path):
     os.close(ready)
     os.close(tell)
     assert mounts() == before
+
+
+def test_what_is_bound_beside_is_seen_where_it_is_told(tmp_path):
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "way").symlink_to("/inside")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "file").write_text("x")
+    bound = {"/way/made": mount.clone(str(tmp_path / "other"), recursive=True),
+             "/made": mount.clone(str(tmp_path / "other" / "file"), recursive=True)}
+    try:
+        with naive.mounted([Mount("none", str(tmp_path / "tree"), ("bind",))], bound=bound) as path:
+            assert os.listdir(f"{path}/inside/made") == ["file"]
+            with open(f"{path}/made") as file:
+                assert file.read() == "x"
+    finally:
+        for tree in bound.values():
+            os.close(tree)
+    assert os.listdir(tmp_path / "tree/inside/made") == [] and (tmp_path / "tree/made").read_bytes() == b""
 
 
 def test_a_failure_is_the_callers(tmp_path):
