@@ -69,7 +69,7 @@ class Draft:
         identity = _identity(f"{self._where}/rootfs", spec.user, spec.group_add)
         env = process.environment(spec, self._hostname())
         return oci.Process(
-            args=[*([bundle_mounts.INIT_PATH, "--"] if spec.init else []), container.path, *container.args],
+            args=[*bundle_mounts.init(spec), container.path, *container.args],
             cwd=spec.workdir or "/",
             terminal=spec.terminal,
             user=_user(identity),

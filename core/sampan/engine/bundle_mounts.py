@@ -37,7 +37,7 @@ def mounts(
         for name in HOST_FILES
         if f"/etc/{name}" not in chosen
     ]
-    if has_init(spec):
+    if init(spec):
         own.append(_init())
     return [*system, *sorted([*own, *chosen.values()], key=lambda mount: mount.destination.count("/"))]
 
@@ -101,9 +101,9 @@ INIT_PATH = "/sbin/docker-init"
 """Where the minimal process 1 of ``--init`` appears in the container."""
 
 
-def has_init(spec: ContainerSpec) -> bool:
-    """Tell whether a container gets a minimal process 1: not where process 1 is another's."""
-    return spec.init and not spec.pid_mode
+def init(spec: ContainerSpec) -> list[str]:
+    """Return the words that run a command below a minimal process 1; none where process 1 is another's anyway."""
+    return [INIT_PATH, "--"] if spec.init and not spec.pid_mode else []
 
 
 def find_init() -> str:

@@ -82,7 +82,7 @@ def _describe(engine: Engine, spec: ContainerSpec, image: Image) -> Container:
         merged = volume_use.settle(engine, merged, config.defaults)
     merged = sharing.settle(engine, merged)
     line = process.arguments(merged)
-    if bundle_mounts.has_init(spec):
+    if bundle_mounts.init(spec):
         bundle_mounts.find_init()
     if spec.stop_signal:
         from sampan.engine import stop

@@ -63,7 +63,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
 
 def test_init(bench: Bench) -> None:
     container = bench.create("sh", "-c", "exit 3", init=True)
-    assert container.args == ("--", "sh", "-c", "exit 3")
+    assert (container.path, container.args) == ("sh", ("-c", "exit 3"))
     bench.engine.start(container.id)
     assert bench.engine.wait(container.id) == 3
 
