@@ -157,3 +157,18 @@ def test_podman_loads_what_is_compressed_with_zstd(
     podman.run("load", "-q", policy, "-i", tmp_path / "saved.tar")
     assert podman_tree(podman, published.name) == peers["amd64"][0]
     podman.run("rmi", published.name)
+
+
+def test_podman_pushes_zstd_in_chunks(podman: Podman, registry: RegistryServer, tmp_path: Path) -> None:
+    """``zstd:chunked`` has frames besides the content, which tell where in it each file is."""
+    (tmp_path / "layer.tar").write_bytes(layers("chunked")[0])
+    own, name = "platforms/chunked:1", f"{registry.address}/platforms/chunked:1"
+    podman.run("import", "-q", tmp_path / "layer.tar", own)
+    podman.run("push", "-q", "--tls-verify=false", f"--signature-policy={podman.directory}/policy.json",
+               "--compression-format", "zstd:chunked", own, f"docker://{name}")
+    assert b"io.containers.zstd-chunked" in skopeo("inspect", "--raw", "--tls-verify=false", f"docker://{name}")
+    with engine_at(tmp_path) as engine:
+        engine.pull(name)
+        with sampan_root(engine, name) as top:
+            assert below(top) == podman_tree(podman, own)
+    podman.run("rmi", own)
