@@ -19,7 +19,7 @@ _SECONDS_TO_SETTLE = 61.0
 
 
 @contextmanager
-def _image(engine: Engine) -> Iterator[Path]:
+def image_of_files(engine: Engine) -> Iterator[Path]:
     """Give the engine the image; a directory to work in."""
     with tempfile.TemporaryDirectory(dir="/var/tmp") as scratch:
         tree = Path(scratch, "tree.tar")
@@ -36,7 +36,7 @@ def _image(engine: Engine) -> Iterator[Path]:
 @contextmanager
 def save_file(engine: Engine) -> Iterator[Callable[[], float]]:
     """save -o FILE."""
-    with _image(engine) as scratch:
+    with image_of_files(engine) as scratch:
         archive = scratch / "saved.tar"
 
         def once() -> float:
@@ -50,7 +50,7 @@ def save_file(engine: Engine) -> Iterator[Callable[[], float]]:
 @contextmanager
 def save_stdout(engine: Engine) -> Iterator[Callable[[], float]]:
     """save > FILE."""
-    with _image(engine) as scratch:
+    with image_of_files(engine) as scratch:
         archive = scratch / "saved.tar"
 
         def save() -> None:
@@ -68,7 +68,7 @@ def save_stdout(engine: Engine) -> Iterator[Callable[[], float]]:
 @contextmanager
 def load(engine: Engine) -> Iterator[Callable[[], float]]:
     """load -i FILE."""
-    with _image(engine) as scratch:
+    with image_of_files(engine) as scratch:
         archive = scratch / "saved.tar"
         engine("save", "-o", str(archive), IMAGE)
         engine("rmi", "-f", IMAGE)

@@ -5,7 +5,7 @@ Usage: bench.py [--runs N] [--only NAME,...] [--registry HOST:PORT/REPOSITORY:TA
 
 Each benchmark runs every engine in turn, round after round, so that a change of the machine's mood meets all alike.
 It prints the medians and each engine's ratio to the faster peer. An engine that is not there, or whose daemon does not
-answer, is left out. `--registry` names an image there for the pull benchmark; without it that one is left out.
+answer, is left out. `--registry` names an image to pull, in a registry to push to; without it neither is measured.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import archives
+import registries
 from engines import Engine, timed
 
 IMAGE = "sampan-bench:busybox"
@@ -190,29 +191,12 @@ def twenty(engine: Engine) -> Iterator[Callable[[], float]]:
     yield once
 
 
-def pull(reference: str) -> Callable[[Engine], object]:
-    """Make the benchmark that pulls ``reference``."""
-
-    @contextmanager
-    def benchmark(engine: Engine) -> Iterator[Callable[[], float]]:
-        def once() -> float:
-            engine("rmi", "-f", reference, check=False)
-            os.sync()
-            return timed(lambda: engine("pull", "-q", reference))
-
-        yield once
-        engine("rmi", "-f", reference, check=False)
-
-    benchmark.__doc__ = "pull."
-    return benchmark
-
-
 BENCHMARKS = {
     "run-none": run_none, "run": run_bridge, "run-d": run_detached, "exec": exec_true,
     "ps": ps, "images": images, "images-200": images_of_many, "rmi": remove_image, "20-starts": twenty,
     "import": import_large, "export": export_large, "commit": commit, "diff": diff, **archives.BENCHMARKS,
 }
-LONG = {"20-starts", "pull", "rmi", "import", "export", *archives.BENCHMARKS}
+LONG = {"20-starts", "pull", "push", "rmi", "import", "export", *archives.BENCHMARKS}
 
 
 def busybox(where: Path) -> Path:
@@ -276,7 +260,7 @@ def main() -> None:
     engines = [engine for engine in engines if engine.answers()]
     benchmarks: dict[str, Callable[[Engine], object]] = dict(BENCHMARKS)
     if options.registry:
-        benchmarks["pull"] = pull(options.registry)
+        benchmarks |= {"pull": registries.pull(options.registry), "push": registries.push(options.registry)}
     chosen = options.only.split(",") if options.only else list(benchmarks)
 
     with tempfile.TemporaryDirectory() as scratch:
