@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+
+IMAGE = f"sampan-bench:{os.getpid()}"
+"""A busybox that every engine is given."""
 
 
 class Engine:
