@@ -171,7 +171,10 @@ def test_commits_upon_each_others_commits(
         docker.run("rmi", name, made["changed"])
 
 
-_SAME = ("Id", "Config", "ContainerConfig", "Comment", "Author", "Created", "Architecture", "Os", "RootFS")
+_SAME = (
+    "Id", "Config", "ContainerConfig", "Comment", "Author", "Created", "Architecture", "Os", "RootFS", "RepoTags",
+    "Size",
+)  # fmt: skip
 _PRINTED = {"changed": "changed", "again": "again"}
 
 

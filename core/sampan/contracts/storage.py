@@ -155,8 +155,9 @@ class Applies(Protocol):
     def apply(self, key: str, layer: BinaryIO) -> int:
         """Extract an uncompressed layer tar into the active snapshot, whiteouts carried out.
 
-        Returns the bytes of file content extracted. Raises Corrupt on a malformed or hostile archive. When it
-        fails or is killed, the snapshot stays active and holds part of the layer; its owner removes it.
+        Returns the bytes of file content extracted, symbolic links' targets included. Raises Corrupt on a malformed or
+        hostile archive. When it fails or is killed, the snapshot stays active and holds part of the layer; its owner
+        removes it.
         """
 
 
@@ -173,4 +174,4 @@ class Measures(Protocol):
     """A driver that knows what a snapshot occupies beyond its parent."""
 
     def usage(self, key: str) -> Usage:
-        """Return the bytes of regular files and the number of inodes of the snapshot's own content."""
+        """Return the bytes of files and symbolic links, and the number of inodes, of the snapshot's own content."""

@@ -171,7 +171,7 @@ def prune(engine: Engine, filters: Filters | None = None, *, everything: bool = 
 
 
 def measured(engine: Engine, volume: VolumeRecord) -> int:
-    """Return the bytes of a volume's regular files; 0 where its driver tells no directory."""
+    """Return the bytes of a volume's files and symbolic links; 0 where its driver tells no directory."""
     where = engine.volumes(volume.driver).where(volume.name)
     if not where:
         return 0

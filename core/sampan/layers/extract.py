@@ -61,7 +61,7 @@ class Extraction:
         self._times: dict[bytes, int] = {}
 
     def run(self) -> int:
-        """Extract it all; return the bytes of file content."""
+        """Extract it all; return the bytes that files, and symbolic links as Docker counts them, hold."""
         total = 0
         seen = self._policy.seen
         if seen is not None:
@@ -92,6 +92,8 @@ class Extraction:
                     total += entry.size
                 else:
                     make(entry, path, parent, base)
+                    if entry.kind == reader.SYMLINK:
+                        total += len(entry.link)
             self._set_times()
         except OSError as error:
             failure = failures.translated(error, name)

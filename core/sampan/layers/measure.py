@@ -10,7 +10,7 @@ from sampan.layers.directories import check_depth
 
 
 def tree(path: str) -> tuple[int, int]:
-    """Return the bytes of the regular files below a directory and the number of inodes, each counted once.
+    """Return the bytes of the files and symbolic links below a directory and the number of inodes, each counted once.
 
     An overlay's marks of deletions stand for nothing. Raises OSError, and Unsupported for a tree that is too deep.
     """
@@ -23,12 +23,17 @@ def tree(path: str) -> tuple[int, int]:
     return sum(inodes.values()), len(inodes)
 
 
+def content(status: os.stat_result) -> int:
+    """Return how many bytes a file holds: nothing but regular ones do, and symbolic links as Docker counts them."""
+    return status.st_size if stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode) else 0
+
+
 def _measure(directory: int, path: bytes, inodes: dict[int, int]) -> None:
     check_depth(path)
     for name, status in compare.statuses(directory).items():
         if compare.is_whiteout(status):
             continue
-        inodes[status.st_ino] = status.st_size if stat.S_ISREG(status.st_mode) else 0
+        inodes[status.st_ino] = content(status)
         if stat.S_ISDIR(status.st_mode):
             with compare.opened(name, directory) as inner:
                 _measure(inner, path + name + b"/", inodes)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import stat
 
 from sampan.contracts.storage import ChangeKind, Measures, StorageDriver, Usage
+from sampan.layers import measure
 
 
 def usage(driver: StorageDriver, key: str, workdir: str = "/sys") -> Usage:
-    """Return the size of the regular files, and the number of inodes, that were added or changed. Raises NotFound."""
+    """Return the size of files and symbolic links that are new or changed, and how many inodes. Raises NotFound."""
     if isinstance(driver, Measures):
         return driver.usage(key)
     from sampan.naive.diff import changes
@@ -21,7 +21,7 @@ def usage(driver: StorageDriver, key: str, workdir: str = "/sys") -> Usage:
     with mounted(driver.mounts(key), workdir) as root:
         for path in found:
             status = os.lstat(os.fsencode(root) + path)
-            if status.st_ino not in inodes and stat.S_ISREG(status.st_mode):
-                size += status.st_size
+            if status.st_ino not in inodes:
+                size += measure.content(status)
             inodes.add(status.st_ino)
     return Usage(size, len(inodes))
