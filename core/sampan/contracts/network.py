@@ -13,7 +13,8 @@ a network::
     driver.disconnect(network, container)                  # its address can be given to another
     driver.remove(network)
 
-The engine writes /etc/hosts and /etc/resolv.conf from the endpoint; the runtime brings the loopback interface up.
+The engine sets the sandbox's default routes by the gateways of its endpoints, and writes /etc/hosts and
+/etc/resolv.conf from them; the runtime brings the loopback interface up.
 
 The rules
 ---------
@@ -44,11 +45,13 @@ class NetworkCapabilities(msgspec.Struct, frozen=True, kw_only=True):
 
     ``sandboxed``: containers get a network namespace of their own; otherwise they share the host's and
     ``connect`` is called with no sandbox. ``addressed``: endpoints have addresses, and containers on one network
-    reach each other. ``configurable``: users may create networks of this driver.
+    reach each other. ``ipv6``: networks can have IPv6 addresses too, or only. ``configurable``: users may create
+    networks of this driver.
     """
 
     sandboxed: bool = True
     addressed: bool = False
+    ipv6: bool = False
     configurable: bool = False
 
 
@@ -59,7 +62,7 @@ class NetworkDriver(ABC):
 
     @abstractmethod
     def create(self, network: Network) -> Network:
-        """Check a network's settings and return it with the open ones filled in.
+        """Check a network's settings and return it with the open ones filled in. Called again it changes nothing.
 
         Raises InvalidInput on settings it does not take, Conflict when they collide with another network.
         """
@@ -72,8 +75,8 @@ class NetworkDriver(ABC):
     def connect(self, network: Network, sandbox: str | None, request: EndpointRequest) -> Endpoint:
         """Connect the namespace that the path ``sandbox`` opens to the network; None where there is no sandbox.
 
-        The interface takes packets when the call returns, and is the first ``ethN`` free in the sandbox. On failure
-        nothing of the attempt remains. Raises InvalidInput for an address or MAC that cannot be, Conflict when the
+        The interface takes packets when the call returns; no default route leads to it. On failure nothing of the
+        attempt remains. Raises InvalidInput for an address or MAC that cannot be, Conflict when the
         address is taken or the container is connected already, NotFound when the sandbox is gone, Unavailable when
         the subnet is exhausted, Unsupported when the kernel lacks a feature.
         """

@@ -15,7 +15,7 @@ from sampan.kernel import paths, users
 from sampan.model import runtime_spec as oci
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from sampan.engine.engine import Engine
     from sampan.engine.exec_ import ExecRequest
@@ -28,18 +28,20 @@ _FILE = "config.json"
 class Draft:
     """A spec on the way to being written: all but what depends on the network is decided first.
 
-    ``joined`` has the paths of the namespaces that exist already, by kind; see ``bundle_mounts`` for the rest.
+    ``joined`` has the paths of the namespaces that exist already, by kind; see ``bundle_mounts`` for the rest. The
+    network, with the files that tell of it, is that of the container ``owner``.
     """
 
     def __init__(
-        self, engine: Engine, container: Container, where: str, joined: Mapping[str, str],
+        self, engine: Engine, container: Container, owner: Container, where: str, joined: Mapping[str, str],
         places: Mapping[str, str], memory: str,
     ) -> None:
         self._engine = engine
         self._container = container
+        self._owner = owner
         self._where = where
         self._shares_network = "network" not in joined
-        self._files = engine.layout.container(container.id)
+        self._files = engine.layout.container(owner.id)
         spec = container.spec
         options = confinement.parse_security(spec.security_options)
         capabilities = confinement.capability_set(spec.cap_add, spec.cap_drop, spec.privileged)
@@ -53,12 +55,13 @@ class Draft:
             annotations=dict(spec.annotations),
         )
 
-    def finish(self, endpoint: Endpoint, size: tuple[int, int] | None) -> None:
+    def finish(self, endpoints: Sequence[Endpoint], size: tuple[int, int] | None) -> None:
         """Write /etc/hosts and the like, let extensions amend the spec, and write it."""
         assert self.spec.process is not None
         if size and self._container.spec.terminal:
             self.spec.process.console_size = oci.ConsoleSize(height=size[0], width=size[1])
-        self._write_host_files(endpoint)
+        if self._owner is self._container:
+            self._write_host_files(endpoints)
         self._engine.plugins.amend_spec(self._container, self.spec)
         temporary = f"{self._where}/.{_FILE}"
         _write(temporary, msgspec.json.encode(self.spec))
@@ -84,18 +87,21 @@ class Draft:
         )
 
     def _hostname(self) -> str:
-        return networking.hostname(self._container, sandboxed=not self._shares_network)
+        return networking.hostname(self._owner, sandboxed=not self._shares_network)
 
     def _filename(self, name: str) -> str:
         return f"{self._files}/{name}"
 
-    def _write_host_files(self, endpoint: Endpoint) -> None:
+    def _write_host_files(self, endpoints: Sequence[Endpoint]) -> None:
         spec = self._container.spec
         full = f"{self._hostname()}.{spec.domainname}" if spec.domainname else self._hostname()
         inherited = _host_hosts() if self._shares_network else ""
-        hosts = hostfiles.hosts(endpoint.address, (full,), spec.extra_hosts, endpoint.gateway, inherited)
+        addresses = [address for one in endpoints for address in (one.address, one.address6) if address]
+        gateway = next((one.gateway for one in endpoints if one.gateway), "")
+        servers = next((one.nameservers for one in endpoints if one.nameservers), ())
+        hosts = hostfiles.hosts(addresses, (full,), spec.extra_hosts, gateway, inherited)
         resolv_conf = hostfiles.resolv_conf(
-            hostfiles.host_resolv_conf(), spec.dns or endpoint.nameservers, spec.dns_search, spec.dns_options,
+            hostfiles.host_resolv_conf(), spec.dns or servers, spec.dns_search, spec.dns_options,
             reaches_host=self._shares_network,
         )
         _write(self._filename("hosts"), hosts.encode(errors="surrogateescape"))

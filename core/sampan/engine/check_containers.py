@@ -117,12 +117,12 @@ def _check_rest(engine: Engine, container: Container) -> Iterator[Suspicion]:
         )
 
 
-def _connected(engine: Engine, container: Container) -> list[str]:
-    network = networking.network_of(engine, container)
-    try:
-        return list(engine.network(network.driver).endpoints(network)) if network else []
-    except SampanError:
-        return []  # that it cannot be opened is said of the network
+def _connected(engine: Engine, container: Container) -> Iterator[str]:
+    for network in networking.networks_of(engine, container):
+        try:
+            yield from engine.network(network.driver).endpoints(network)
+        except SampanError:
+            continue  # that it cannot be opened is said of the network
 
 
 def _has_cgroup(container: Container) -> bool:

@@ -103,12 +103,12 @@ def _describe(engine: Engine, spec: ContainerSpec, image: Image) -> Container:
     runtime, log_driver = spec.runtime or engine.settings.runtime, spec.log_driver or engine.settings.log_driver
     for slot, name in (("runtimes", runtime), ("logs", log_driver)):
         engine.plugins.find(slot, name)  # a start that finds none could not be undone by one either
-    network = networking.resolve(engine, spec)
+    merged, network_driver = networking.settle(engine, merged)
     return Container(
         id=names.container_id(),
         name=names.check_name(spec.name) if spec.name else names.generate(engine.store.containers.taken),
         image_id=image.id,
-        spec=msgspec.structs.replace(merged, network=network.name, security_options=settled),
+        spec=msgspec.structs.replace(merged, security_options=settled),
         path=line[0],
         args=line[1:],
         created=time.time(),
@@ -116,7 +116,7 @@ def _describe(engine: Engine, spec: ContainerSpec, image: Image) -> Container:
         storage_driver=spec.storage_driver or engine.storage_name(),
         runtime=runtime,
         log_driver=log_driver,
-        network_driver=network.driver,
+        network_driver=network_driver,
     )
 
 

@@ -31,7 +31,7 @@ _RESOLVED_STUB = "127.0.0.53"
 
 
 def hosts(
-    address: str = "",
+    addresses: Iterable[str] = (),
     names: Sequence[str] = (),
     extra: Iterable[str] = (),
     gateway: str = "",
@@ -39,7 +39,7 @@ def hosts(
 ) -> str:
     """Return the content of /etc/hosts.
 
-    ``address`` is the container's own, to which ``names`` lead; a full name brings its first label along.
+    ``addresses`` are the container's own, to which ``names`` lead; a full name brings its first label along.
     ``extra`` are ``NAME:ADDRESS`` or ``NAME=ADDRESS``, where the address ``host-gateway`` stands for ``gateway``.
     ``inherited`` replaces the usual beginning, for a container that shares the host's network. Raises InvalidInput.
     """
@@ -55,8 +55,8 @@ def hosts(
                 )
             where = gateway
         lines.append(f"{where}\t{name}\n")
-    if address and names:
-        lines.append(f"{address}\t{' '.join(_with_labels(names))}\n")
+    if names:
+        lines += [f"{address}\t{' '.join(_with_labels(names))}\n" for address in addresses]
     beginning = inherited or _LOCAL
     return (beginning if beginning.endswith("\n") else beginning + "\n") + "".join(lines)
 

@@ -9,7 +9,7 @@ import msgspec
 
 from sampan.engine import confinement, inspect_mounts, networking, timestamps
 from sampan.errors import SampanError
-from sampan.model.network import Endpoint
+from sampan.model.network import Connection, Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _NEVER = "0001-01-01T00:00:00Z"
 _DEFAULT_SHM = 64 << 20
+_NOWHERE = Endpoint(network="", driver="")
 
 
 def inspect_container(engine: Engine, text: str, *, size: bool = False) -> dict[str, Any]:
@@ -53,7 +54,7 @@ def inspect_container(engine: Engine, text: str, *, size: bool = False) -> dict[
         **(_sizes(engine, container) if size else {}),
         "Mounts": inspect_mounts.mounted(engine, spec.volumes),
         "Config": config(engine, container),
-        "NetworkSettings": _network_settings(container),
+        "NetworkSettings": _network_settings(engine, container),
     }
 
 
@@ -202,7 +203,7 @@ def config(engine: Engine, container: Container) -> dict[str, Any]:
         "Volumes": inspect_mounts.declared(spec),
         "WorkingDir": spec.workdir,
         "Entrypoint": list(spec.entrypoint) if spec.entrypoint else None,
-        **({"MacAddress": spec.mac} if spec.mac else {}),
+        **({"MacAddress": spec.connections[0].mac} if spec.connections and spec.connections[0].mac else {}),
         "OnBuild": None,
         "Labels": dict(spec.labels),
         **({"StopSignal": spec.stop_signal} if spec.stop_signal else {}),
@@ -217,10 +218,14 @@ def _is_sandboxed(engine: Engine, container: Container) -> bool:
         return True  # by a driver that is not there
 
 
-def _network_settings(container: Container) -> dict[str, Any]:
-    endpoints = container.endpoints if container.alive else ()
-    first = endpoints[0] if endpoints else Endpoint(network="", driver="")
-    connected = endpoints or (Endpoint(network=container.spec.network, driver=""),)
+def _network_settings(engine: Engine, container: Container) -> dict[str, Any]:
+    endpoints = {one.network: one for one in container.endpoints} if container.alive else {}
+    networks = {}
+    for connection in container.spec.connections:
+        network = engine.store.networks.named(connection.network)
+        found = endpoints.get(network.id if network else "") or _NOWHERE
+        networks[connection.network] = _network(connection, found)
+    first = networks.get(container.spec.network, {}) if container.network_driver == container.spec.network else {}
     return {
         "Bridge": "",
         "SandboxID": "",
@@ -231,31 +236,37 @@ def _network_settings(container: Container) -> dict[str, Any]:
         "SandboxKey": f"/proc/{container.pid}/ns/net" if container.pid else "",
         "SecondaryIPAddresses": None,
         "SecondaryIPv6Addresses": None,
-        **_addresses(first),
-        "Networks": {endpoint.network: _connection(endpoint, bool(endpoints)) for endpoint in connected},
+        **{name: first.get(name, value) for name, value in _addresses(_NOWHERE).items()},
+        "Networks": networks,
     }
 
 
-def _connection(endpoint: Endpoint, made: bool) -> dict[str, Any]:
+def _network(connection: Connection, endpoint: Endpoint) -> dict[str, Any]:
+    asked = {
+        "IPv4Address": connection.address, "IPv6Address": connection.address6,
+        "LinkLocalIPs": list(connection.link_local),
+    }
+    ipam = {name: value for name, value in asked.items() if value}
     return {
-        "IPAMConfig": None,
+        "IPAMConfig": ipam or None,
         "Links": None,
-        "Aliases": None,
-        "NetworkID": endpoint.network if made else "",
+        "Aliases": list(connection.aliases) or None,
+        "NetworkID": endpoint.network,
         **_addresses(endpoint),
-        "DriverOpts": None,
+        "DriverOpts": dict(connection.options) or None,
+        "GwPriority": connection.priority,
     }
 
 
 def _addresses(endpoint: Endpoint) -> dict[str, Any]:
     return {
-        "EndpointID": "",
+        "EndpointID": endpoint.id,
         "Gateway": endpoint.gateway,
-        "GlobalIPv6Address": "",
-        "GlobalIPv6PrefixLen": 0,
+        "GlobalIPv6Address": endpoint.address6,
+        "GlobalIPv6PrefixLen": endpoint.prefix6,
         "IPAddress": endpoint.address,
         "IPPrefixLen": endpoint.prefix,
-        "IPv6Gateway": "",
+        "IPv6Gateway": endpoint.gateway6,
         "MacAddress": endpoint.mac,
     }
 

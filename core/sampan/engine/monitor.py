@@ -120,7 +120,7 @@ class Monitor:
         self._sandbox: int | None = None
         self._host: int | None = None
         self._log: LogWriter | None = None
-        self._endpoint = Endpoint(network="", driver="")
+        self._endpoints: list[Endpoint] = []
         self._loaded: set[str] = set()
         self._backoff = policy.Backoff()
         self._patience = float(engine.settings.slumber)
@@ -233,7 +233,7 @@ class Monitor:
             with engine.store.database.transaction() as cursor:
                 self._container = engine.store.containers.change(
                     cursor, container.id, status=Status.RUNNING, pid=streams.pid, started=time.time(),
-                    finished=0.0, exit_code=0, error="", oom_killed=False, endpoints=(self._endpoint,),
+                    finished=0.0, exit_code=0, error="", oom_killed=False, endpoints=tuple(self._endpoints),
                     health=self._first_health(),
                 )
                 _refuse_ending(self._container)  # asked for since it was claimed
@@ -263,21 +263,21 @@ class Monitor:
         return claimed.monitor
 
     def _build(self, stack: ExitStack) -> Streams:
-        """Do all that comes before the command runs; a network with addresses side by side with the rest."""
+        """Do all that comes before the command runs; networks with addresses side by side with the rest."""
         engine, container = self._engine, self._container
-        network = networking.resolve(engine, container.spec)
-        capabilities = engine.network(network.driver).capabilities
-        path, connecting = None, None
         stack.callback(self._let_go)
         joined = stack.enter_context(sharing.joined(engine, container))
-        if capabilities.sandboxed:
+        network_owner = sharing.network_owner(engine, container)
+        wires = networking.wires(engine, container)
+        path, connecting = None, None
+        if network_owner is container and networking.sandboxed(engine, wires):
             self._sandbox = netns.new_sandbox()
             joined["network"] = path = f"/proc/{os.getpid()}/fd/{self._sandbox}"
-        if capabilities.addressed:
-            connecting = Worker(lambda: networking.connect(engine, network, container, path), engine.disown)
+        if networking.addressed(engine, wires):
+            connecting = Worker(lambda: networking.connect_all(engine, container, wires, path), engine.disown)
             stack.callback(connecting.close)
         else:  # there is nothing to do that were worth a fork
-            self._endpoint = networking.connect(engine, network, container, path)
+            self._endpoints = networking.connect_all(engine, container, wires, path)
 
         places = volume_use.mount(engine, container)  # where everyone sees them
         self._host = os.open(namespaces.path("mount"), os.O_RDONLY | os.O_CLOEXEC)
@@ -287,14 +287,14 @@ class Monitor:
         mount.mount_all(engine.storage(container.storage_driver).mounts(container.id), f"{self._bundle}/rootfs")
         places = volume_use.parts(container, places, self._bundle)
         memory = sharing.memory(engine, container, joined, self._bundle)
-        draft = bundle.Draft(engine, container, self._bundle, joined, places, memory)
+        draft = bundle.Draft(engine, container, network_owner, self._bundle, joined, places, memory)
         self._log = self._open_log()
         listener = rendezvous.listen(f"{self._bundle}/attach.sock")
         streams = stack.enter_context(Streams(listener, container.spec, self._log))
         if connecting is not None:
-            self._endpoint = connecting.result(Endpoint)
+            self._endpoints = connecting.result(list[Endpoint])
             self._loaded.update(connecting.loaded)
-        draft.finish(self._endpoint, self._size)
+        draft.finish(self._endpoints, self._size)
         streams.begin(engine.runtime(container.runtime).create(container.id, self._bundle, streams.stdio()))
         return streams
 

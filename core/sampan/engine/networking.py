@@ -1,36 +1,112 @@
-"""Find the network a container asks for, and connect it."""
+"""Give containers the networks they ask for: settle which, connect them for a run, and undo that."""
 
 from __future__ import annotations
 
 import os
+import socket
+import time
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from sampan.errors import NotFound
-from sampan.model.network import Endpoint, EndpointRequest, Network
+import msgspec
+
+from sampan.engine.sharing import SHARED
+from sampan.errors import Conflict, InvalidInput, NotFound
+from sampan.kernel import netns, routes
+from sampan.model.network import Connection, Endpoint, EndpointRequest, Network
 
 if TYPE_CHECKING:
     from sampan.engine.engine import Engine
     from sampan.model.container import Container, ContainerSpec
 
+Wire = tuple[Connection, Network]
+"""What a container asks of a network, and the network."""
 
-def resolve(engine: Engine, spec: ContainerSpec) -> Network:
-    """Return the network of a container: a recorded one, or the one that each driver has under its own name.
 
-    Raises NotFound when there is neither.
+def resolve(engine: Engine, name: str) -> Network:
+    """Return a network by name, id or unique beginning of an id; of those each driver has, by the driver's name.
+
+    Raises NotFound, and InvalidInput when the beginning fits several.
     """
-    name = spec.network or engine.settings.network
-    if name == "default":
+    if name in ("", "default"):
         name = engine.settings.network
-    found = engine.store.networks.named(name)
-    if found:
-        return found
-    if name not in engine.plugins.names("network"):
-        raise NotFound(f"network {name} not found", "`plugin ls` shows the drivers there are")
-    engine.store.networks.add(engine.network(name).create(Network(id=name, name=name, driver=name)))
-    # Read back: of two commands that come here together the first one's record stays.
-    recorded = engine.store.networks.named(name)
-    assert recorded is not None
-    return recorded
+    if name in engine.plugins.names("network") and engine.store.networks.named(name) is None:
+        return engine.store.networks.settle(
+            Network(id=os.urandom(32).hex(), name=name, driver=name, created=time.time())
+        )
+    return engine.store.networks.find(name)
+
+
+def settle(engine: Engine, spec: ContainerSpec) -> tuple[ContainerSpec, str]:
+    """Return the spec with every network by its name, and the driver of the first.
+
+    Raises NotFound, InvalidInput and Conflict, in Docker's words, for what cannot be.
+    """
+    if spec.network.startswith(SHARED):
+        _check_shared(spec)
+        other = engine.container(spec.network.removeprefix(SHARED))
+        return msgspec.structs.replace(spec, network=f"{SHARED}{other.id}", connections=()), other.network_driver
+    asked = spec.connections
+    if not asked or (spec.network and spec.network not in [one.network for one in asked]):
+        asked = (Connection(network=spec.network), *asked)
+    wires = [(one, resolve(engine, one.network)) for one in asked]
+    for connection, network in wires:
+        check(engine, connection, network)
+    if len(wires) > 1:
+        for _, network in wires:
+            refuse_several(engine, network)
+    names = [network.name for _, network in wires]
+    if len(names) > len(set(names)):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InvalidInput(f'network "{twice}" is specified multiple times')
+    connections = tuple(msgspec.structs.replace(one, network=network.name) for one, network in wires)
+    return msgspec.structs.replace(spec, network=names[0], connections=connections), wires[0][1].driver
+
+
+def _check_shared(spec: ContainerSpec) -> None:
+    asked, *others = spec.connections or (Connection(network=spec.network),)
+    if others:
+        raise Conflict("a container that shares another's network cannot be connected to networks of its own")
+    if not spec.network.removeprefix(SHARED):
+        raise InvalidInput("Invalid network mode: invalid container format container:<name|id>")
+    conflicts = {
+        "hostname": spec.hostname, "dns": spec.dns or spec.dns_search or spec.dns_options,
+        "custom host-to-IP mapping": spec.extra_hosts, "mac-address": asked.mac,
+    }
+    for what, given in conflicts.items():
+        if given:
+            raise InvalidInput(f"conflicting options: {what} and the network mode")
+    if asked.aliases or asked.address or asked.address6:
+        raise InvalidInput("conflicting options: addresses, aliases and the network mode")
+
+
+def check(engine: Engine, connection: Connection, network: Network) -> None:
+    """Raise InvalidInput when a network cannot give what is asked of it, as Docker has it."""
+    addressed = engine.network(network.driver).capabilities.addressed
+    if addressed and not network.default:
+        for address in filter(None, (connection.address, connection.address6)):
+            if not any(pool.ipv6 == (":" in address) and not pool.automatic for pool in network.pools):
+                raise InvalidInput(
+                    "user specified IP address is supported only when connecting to networks with user configured "
+                    "subnets"
+                )
+        return
+    if connection.address or connection.address6:
+        raise InvalidInput("user specified IP address is supported on user defined networks only")
+    if connection.aliases:
+        raise InvalidInput("network-scoped aliases are only supported for user-defined networks")
+
+
+def refuse_several(engine: Engine, network: Network) -> None:
+    """Raise Conflict unless a container on this network can be on others too."""
+    capabilities = engine.network(network.driver).capabilities
+    if not capabilities.sandboxed:
+        raise Conflict(f"container cannot be connected to {network.name} network and to others")
+    if not capabilities.addressed:
+        raise Conflict(
+            "container cannot be connected to multiple networks with one of the networks in private "
+            f"({network.name}) mode"
+        )
 
 
 def hostname(container: Container, *, sandboxed: bool = True) -> str:
@@ -38,23 +114,68 @@ def hostname(container: Container, *, sandboxed: bool = True) -> str:
     return container.spec.hostname or (container.short_id if sandboxed else os.uname().nodename)
 
 
-def connect(engine: Engine, network: Network, container: Container, sandbox: str | None) -> Endpoint:
-    """Connect a container's sandbox to a network."""
+def wires(engine: Engine, container: Container) -> list[Wire]:
+    """Return the networks to connect a container to; the one that the default route should lead by is the first.
+
+    Raises NotFound when one of them is gone.
+    """
+    found = [(one, resolve(engine, one.network)) for one in container.spec.connections]
+    return sorted(found, key=lambda wire: (-wire[0].priority, wire[1].name))
+
+
+def sandboxed(engine: Engine, found: Iterable[Wire]) -> bool:
+    """Tell whether a container on these networks has a network namespace of its own."""
+    return all(engine.network(network.driver).capabilities.sandboxed for _, network in found)
+
+
+def addressed(engine: Engine, found: Iterable[Wire]) -> bool:
+    """Tell whether any of these networks gives addresses."""
+    return any(engine.network(network.driver).capabilities.addressed for _, network in found)
+
+
+def connect_all(engine: Engine, container: Container, found: Sequence[Wire], sandbox: str | None) -> list[Endpoint]:
+    """Connect a container's new sandbox to each network in turn, and set its default routes."""
+    endpoints = [connect(engine, container, wire, sandbox) for wire in found]
+    if sandbox is not None and endpoints:
+        lead(sandbox, endpoints)
+    return endpoints
+
+
+def connect(engine: Engine, container: Container, wire: Wire, sandbox: str | None) -> Endpoint:
+    """Connect a container's sandbox to a network; the default routes stay as they are."""
+    connection, network = wire
     request = EndpointRequest(
-        container=container.id, hostname=hostname(container), address=container.spec.address,
-        mac=container.spec.mac, aliases=container.spec.network_aliases,
+        container=container.id, hostname=hostname(container), address=connection.address,
+        address6=connection.address6, link_local=connection.link_local, mac=connection.mac,
+        aliases=connection.aliases, options=connection.options,
     )
-    return engine.network(network.driver).connect(network, sandbox, request)
+    endpoint = engine.network(network.driver).connect(network, sandbox, request)
+    return msgspec.structs.replace(endpoint, id=os.urandom(32).hex())
+
+
+def lead(sandbox: str, endpoints: Sequence[Endpoint]) -> None:
+    """Set the sandbox's default routes by the first endpoint of each family that has a gateway."""
+    with netns.entered(sandbox):
+        for family, gateway in ((socket.AF_INET, "gateway"), (socket.AF_INET6, "gateway6")):
+            chosen = next((one for one in endpoints if getattr(one, gateway)), None)
+            if chosen is None:
+                routes.end(family)
+            else:
+                routes.lead(getattr(chosen, gateway), chosen.interface)
 
 
 def disconnect(engine: Engine, container: Container) -> None:
-    """Undo whatever there is of a container's connection."""
-    network = network_of(engine, container)
-    if network is not None:
+    """Undo whatever there is of a container's connections."""
+    for network in networks_of(engine, container):
         engine.network(network.driver).disconnect(network, container.id)
 
 
-def network_of(engine: Engine, container: Container) -> Network | None:
-    """Return the network on record that a container is on, or None."""
-    name = container.spec.network or engine.settings.network
-    return engine.store.networks.named(name if name != "default" else engine.settings.network)
+def networks_of(engine: Engine, container: Container) -> list[Network]:
+    """Return the networks on record that a container may be connected to: by its record as it is now."""
+    try:
+        container = engine.store.containers.get(container.id)
+    except NotFound:
+        pass  # as it was
+    names = [one.network for one in container.spec.connections] + [one.network for one in container.endpoints]
+    found = {network.id: network for name in names if (network := engine.store.networks.named(name))}
+    return list(found.values())

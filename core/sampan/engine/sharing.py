@@ -1,4 +1,4 @@
-"""Let containers share the pid and ipc namespaces of others, and the memory that belongs to the latter."""
+"""Let containers share the network, pid and ipc namespaces of others, and the memory that belongs to the last."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def joined(engine: Engine, container: Container) -> Iterator[dict[str, str]]:
     """
     held: dict[str, int] = {}
     try:
-        for kind, donor in _donors(engine, container.spec):
+        for kind, donor in _donors(engine, container):
             descriptor = open_namespace(engine, donor, kind)
             held[kind] = descriptor
         own = {kind: os.stat(namespaces.path(kind)).st_ino for kind in held}
@@ -124,7 +124,24 @@ def _memory_of(engine: Engine, donor: Container) -> int:
         os.close(theirs)
 
 
-def _donors(engine: Engine, spec: ContainerSpec) -> Iterator[tuple[str, Container]]:
+def network_owner(engine: Engine, container: Container) -> Container:
+    """Return the container whose network this one is on: itself, or the one it shares it with, or that one does.
+
+    Raises NotFound when that is gone, and Conflict when it does not run.
+    """
+    if not container.spec.network.startswith(SHARED):
+        return container
+    name = container.spec.network.removeprefix(SHARED)
+    other = network_owner(engine, engine.container(name))
+    if not other.alive or not other.pid:
+        raise Conflict(f"cannot join network of a non running container: {name}", f"start {other.name} first")
+    return other
+
+
+def _donors(engine: Engine, container: Container) -> Iterator[tuple[str, Container]]:
+    spec = container.spec
+    if spec.network.startswith(SHARED):
+        yield "network", network_owner(engine, container)
     if spec.pid_mode.startswith(SHARED):
         yield "pid", _pid_donor(engine, spec.pid_mode.removeprefix(SHARED))
     if spec.ipc_mode.startswith(SHARED):

@@ -8,7 +8,7 @@ import msgspec
 
 from sampan.model.digest import Digest
 from sampan.model.image import HealthCheck
-from sampan.model.network import Endpoint
+from sampan.model.network import Connection, Endpoint
 
 
 class Status(enum.StrEnum):
@@ -134,6 +134,8 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     ``entrypoint`` None keeps the image's; an empty tuple clears it. ``init`` runs a minimal process 1. ``shell`` is
     what the script of a health check is given to. ``attached`` names the streams that whoever creates the container
     means to be at; ``image_volumes`` are the places for which the image has volumes, found when it is created.
+    ``network`` is a network's name, or ``container:`` and the id of one whose network is shared; ``connections`` tell
+    more of it, and of further ones: once the container is created they are all there are.
     """
 
     image: str
@@ -151,9 +153,7 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     volume_driver: str = ""
     image_volumes: tuple[str, ...] = ()
     network: str = ""
-    network_aliases: tuple[str, ...] = ()
-    address: str = ""
-    mac: str = ""
+    connections: tuple[Connection, ...] = ()
     dns: tuple[str, ...] = ()
     dns_search: tuple[str, ...] = ()
     dns_options: tuple[str, ...] = ()

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 from sampan.errors import Corrupt, Denied, InvalidInput, OutOfSpace, SampanError, Unavailable, Unsupported
 
-LAYOUT_VERSION = 3
+LAYOUT_VERSION = 4
 _BUSY_SECONDS = 30.0
 
 _SCHEMA = """
@@ -61,6 +61,19 @@ UPDATE tags SET manifest = (SELECT manifest FROM images WHERE id = image),
 """,
     # From layout 2 to 3: volumes.
     "CREATE TABLE volumes (name TEXT PRIMARY KEY, record BLOB NOT NULL);",
+    # From layout 3 to 4: subnets are of either family, and containers on several networks.
+    """
+UPDATE networks SET record = CAST(json_set(CAST(record AS TEXT), '$.pools', json_array(json_object(
+    'subnet', json_extract(CAST(record AS TEXT), '$.subnet'),
+    'gateway', json_extract(CAST(record AS TEXT), '$.gateway')))) AS BLOB)
+    WHERE json_extract(CAST(record AS TEXT), '$.subnet') != '';
+UPDATE containers SET record = CAST(json_set(CAST(record AS TEXT), '$.spec.connections', json_array(json_object(
+    'network', json_extract(CAST(record AS TEXT), '$.spec.network'),
+    'aliases', json(coalesce(json_extract(CAST(record AS TEXT), '$.spec.network_aliases'), '[]')),
+    'address', coalesce(json_extract(CAST(record AS TEXT), '$.spec.address'), ''),
+    'mac', coalesce(json_extract(CAST(record AS TEXT), '$.spec.mac'), '')))) AS BLOB)
+    WHERE json_extract(CAST(record AS TEXT), '$.spec.network') != '';
+""",
 )
 
 

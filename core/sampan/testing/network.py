@@ -37,8 +37,8 @@ import pytest
 
 from sampan.contracts.network import NetworkDriver
 from sampan.errors import Conflict, InvalidInput, SampanError
-from sampan.kernel import netns
-from sampan.model.network import Endpoint, EndpointRequest, Network
+from sampan.kernel import netns, routes
+from sampan.model.network import Endpoint, EndpointRequest, Network, Pool
 
 Make = Callable[[str, str], tuple[NetworkDriver, Network]]
 
@@ -139,6 +139,13 @@ def forked(work: Callable[[], object]) -> int:
         os.write(2, f"in the child: {error!r}\n".encode())
     finally:
         os._exit(status)
+
+
+def route_out(sandbox: Sandbox, endpoint: Endpoint) -> None:
+    """Set a sandbox's default routes as the engine does."""
+    with sandbox.entered():
+        for gateway in filter(None, (endpoint.gateway, endpoint.gateway6)):
+            routes.lead(gateway, endpoint.interface)
 
 
 class NetworkDriverSuite:
@@ -373,9 +380,11 @@ class NetworkDriverSuite:
         created = setting.driver.create(setting.named("second"))
         assert (created.id, created.name, created.driver) == ("second", "second", setting.network.driver)
         if setting.capabilities.configurable and setting.capabilities.addressed:
-            assert created.subnet and created.gateway
+            (pool,) = created.pools
+            assert pool.subnet and pool.gateway
             with pytest.raises(Conflict):
-                setting.driver.create(msgspec.structs.replace(created, id="third", name="third"))
+                wanted = (Pool(subnet=pool.subnet),)
+                setting.driver.create(msgspec.structs.replace(created, id="third", name="third", pools=wanted))
         setting.driver.remove(created)
 
     def test_an_unknown_network_option_is_refused(self, setting: Setting) -> None:
@@ -409,8 +418,7 @@ class NetworkDriverSuite:
         network = setting.driver.create(msgspec.structs.replace(setting.named("second"), internal=True))
         endpoint = setting.connect("c1", network=network)
         assert not endpoint.gateway
-        with setting.sandbox("c1").entered(), open("/proc/thread-self/net/route") as routes:
-            assert not [line for line in routes if line.split()[1] == "00000000"]
+        assert not endpoint.gateway6
 
 
 class Setting:
@@ -448,7 +456,9 @@ class Setting:
         """Connect a container in a sandbox of its own, where the driver takes sandboxes."""
         path = self.sandbox(container).path if self.capabilities.sandboxed else None
         request = EndpointRequest(container=container, hostname=container, address=address)
-        return self.driver.connect(network or self.network, path, request)
+        endpoint = self.driver.connect(network or self.network, path, request)
+        route_out(self.sandbox(container), endpoint)
+        return endpoint
 
     def disconnect(self, container: str) -> None:
         """End a container as the engine does: its sandbox first, then its endpoint."""

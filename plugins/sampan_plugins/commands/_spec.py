@@ -9,6 +9,7 @@ from typing import Any
 from sampan.errors import InvalidInput, Unsupported
 from sampan.model.container import ContainerSpec, Limits, RestartPolicy
 from sampan.model.image import HealthCheck
+from sampan_plugins.commands import _connections
 from sampan_plugins.commands._environment import environment, labels, pairs
 
 _SHORTEST_PERIOD, _LONGEST_PERIOD = 1000, 1_000_000
@@ -35,7 +36,7 @@ def spec(image: str, command: tuple[str, ...], flags: dict[str, Any]) -> Contain
     """Return the container that flags describe. Raises InvalidInput, as Docker words it, when they make no sense."""
     _check(flags)
     found = {name: flags[name] for name in _SIMPLE if name in flags and flags[name] is not None}
-    network = _network(flags)
+    connections = _connections.connections(flags)
     return ContainerSpec(
         image=image,
         command=command,
@@ -67,7 +68,8 @@ def spec(image: str, command: tuple[str, ...], flags: dict[str, Any]) -> Contain
         uts_mode=flags["uts"] or "",
         cgroup_mode=flags["cgroupns"] or "",
         userns_mode=flags["userns"] or "",
-        **network,
+        network=connections[0].network if connections else "",
+        connections=connections,
         **found,
     )
 
@@ -205,43 +207,6 @@ def _volumes(flags: dict[str, Any]) -> tuple[Any, ...]:
     from sampan_plugins.commands._volumes import volumes
 
     return volumes(flags["volume"], flags["mount"], flags["tmpfs"])
-
-
-def _network(flags: dict[str, Any]) -> dict[str, Any]:
-    name = flags["network"] or flags["net"] or ""
-    found: dict[str, Any] = {
-        "network_aliases": (*flags["net_alias"], *flags["network_alias"]), "address": flags["ip"] or "",
-        "mac": flags["mac_address"] or "",
-    }  # fmt: skip
-    if "=" in name:
-        name = _network_fields(name, found)
-    if found["address"]:
-        from sampan_plugins.commands._checks import is_address
-
-        if not is_address(found["address"], only_v4=True):
-            raise InvalidInput(f"invalid IPv4 address: {found['address']}")
-    if found["mac"] and not re.fullmatch(r"[0-9a-fA-F]{2}([:-])([0-9a-fA-F]{2}\1){4}[0-9a-fA-F]{2}", found["mac"]):
-        raise InvalidInput(f"{found['mac']} is not a valid mac address")
-    found["mac"] = found["mac"].replace("-", ":").lower()
-    return {"network": name, **found}
-
-
-def _network_fields(text: str, found: dict[str, Any]) -> str:
-    """Read ``name=NETWORK,alias=…,ip=…,mac-address=…``; return the network's name."""
-    from sampan_plugins.commands._volumes import fields_of
-
-    name = ""
-    for field in fields_of(text):
-        key, _, value = field.partition("=")
-        if key == "name":
-            name = value
-        elif key == "alias":
-            found["network_aliases"] = (*found["network_aliases"], value)
-        elif key in ("ip", "mac-address"):
-            found["address" if key == "ip" else "mac"] = value
-        else:
-            raise InvalidInput(f"invalid field key {key}")
-    return name
 
 
 def _log_options(flags: dict[str, Any]) -> dict[str, str]:

@@ -112,7 +112,7 @@ class Bench:
         finally:
             if os.path.exists(self.engine.layout.network("bridge")):
                 # A command killed between making it and recording it leaves it to the next one that wants it.
-                networking.resolve(self.engine, ContainerSpec(image=IMAGE, network="bridge"))
+                networking.resolve(self.engine, "bridge")
             for network in self.engine.store.networks.all():
                 self.engine.network(network.driver).remove(network)
 

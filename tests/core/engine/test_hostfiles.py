@@ -23,7 +23,7 @@ def test_hosts_begin_with_dockers_lines() -> None:
 
 def test_the_container_finds_itself_last_after_extra_hosts() -> None:
     content = hostfiles.hosts(
-        "10.1.0.2", ["web.example.com", "77b2dc01cafe"], ["foo:1.2.3.4", "gw:host-gateway"], "10.1.0.1"
+        ["10.1.0.2"], ["web.example.com", "77b2dc01cafe"], ["foo:1.2.3.4", "gw:host-gateway"], "10.1.0.1"
     )
     assert content == LOCAL + (
         "1.2.3.4\tfoo\n10.1.0.1\tgw\n10.1.0.2\tweb.example.com web 77b2dc01cafe\n"
@@ -31,7 +31,7 @@ def test_the_container_finds_itself_last_after_extra_hosts() -> None:
 
 
 def test_a_name_is_written_once() -> None:
-    assert hostfiles.hosts("10.1.0.2", ["web", "web"]).endswith("10.1.0.2\tweb\n")
+    assert hostfiles.hosts(["10.1.0.2"], ["web", "web"]).endswith("10.1.0.2\tweb\n")
 
 
 def test_inherited_hosts_are_kept_whole() -> None:

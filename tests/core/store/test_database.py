@@ -8,7 +8,10 @@ from threading import Thread
 import pytest
 
 from sampan.errors import Corrupt, Denied, Unsupported
+from sampan.model.network import Connection, Pool
+from sampan.store.containers import Containers
 from sampan.store.database import Database
+from sampan.store.networks import Networks
 
 
 def test_a_transaction_is_kept_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -91,6 +94,30 @@ def test_an_older_layout_is_brought_up(tmp_path: Path) -> None:
     database = Database(str(tmp_path / "db"))
     assert database.all("SELECT * FROM tags") == [("r", "t", "i", "m", 3.0)]
     assert database.all("SELECT * FROM images") == [("i", "m", 1.0, 2, 3.0, None)]
+    database.close()
+
+
+def test_networks_and_containers_of_layout_3_are_brought_up(tmp_path: Path) -> None:
+    Database(str(tmp_path / "db")).close()
+    described = b'"image_id":"i","path":"p","created":1.0,"storage_driver":"s","runtime":"r","log_driver":"l"'
+    spec = b'{"image":"i","network":"web","network_aliases":["a","b"],"address":"10.1.0.9","mac":"02:00:00:00:00:01"}'
+    connection = sqlite3.connect(tmp_path / "db")
+    connection.execute("INSERT INTO networks VALUES ('bridge', 'bridge', ?)", (
+        b'{"id":"bridge","name":"bridge","driver":"d","subnet":"10.1.0.0/16","gateway":"10.1.0.1"}',
+    ))  # fmt: skip
+    connection.execute("INSERT INTO networks VALUES ('n', 'none', ?)", (b'{"id":"n","name":"none","driver":"d"}',))
+    connection.execute("INSERT INTO containers VALUES ('c', 'c', 'i', 'exited', 1.0, ?)", (
+        b'{"id":"c","name":"c","network_driver":"d",' + described + b',"spec":' + spec + b"}",
+    ))  # fmt: skip
+    connection.execute("PRAGMA user_version = 3")
+    connection.commit()
+    connection.close()
+    database = Database(str(tmp_path / "db"))
+    bridge, none = Networks(database).all()
+    assert bridge.pools == (Pool(subnet="10.1.0.0/16", gateway="10.1.0.1"),) and none.pools == ()
+    assert Containers(database).get("c").spec.connections == (
+        Connection(network="web", aliases=("a", "b"), address="10.1.0.9", mac="02:00:00:00:00:01"),
+    )
     database.close()
 
 

@@ -23,7 +23,7 @@ import msgspec
 
 from sampan.contracts.network import NetworkCapabilities, NetworkDriver
 from sampan.errors import Conflict, Denied, InvalidInput, NotFound, SampanError, Unavailable, Unsupported
-from sampan.model.network import Endpoint, EndpointRequest, Network
+from sampan.model.network import Endpoint, EndpointRequest, Network, Pool
 from sampan_plugins.network.bridge import firewall, leases, links, options, records
 from sampan_plugins.network.bridge import subnet as subnets
 from sampan_plugins.network.bridge.firewall import Rules
@@ -58,7 +58,8 @@ class BridgeDriver(NetworkDriver):
         where = records.directory(self._root, network)
         with _translated(f"network {network.name}"), self._locked():
             record = self._prepared(network, where)
-        return msgspec.structs.replace(network, subnet=record.subnet, gateway=record.gateway)
+        pool = Pool(subnet=record.subnet, gateway=record.gateway, automatic=record.automatic)
+        return msgspec.structs.replace(network, pools=(pool,))
 
     def remove(self, network: Network) -> None:
         """Take the bridge, its rules and its records away."""
@@ -77,12 +78,16 @@ class BridgeDriver(NetworkDriver):
             raise InvalidInput(f"network {network.name} needs a sandbox to connect to")
         where = records.directory(self._root, network)
         mac = subnets.parse_mac(request.mac) if request.mac else ""
+        if request.address6 or request.link_local:
+            raise InvalidInput(f"network {network.name} has no IPv6 and no link-local addresses to give")
+        for option in request.options:
+            raise InvalidInput(f"unknown option of a connection to network {network.name}: {option!r}")
         with _translated(f"network {network.name}"):
             with self._locked():
                 record = self._prepared(network, where)
                 lease = self._lend(record, where, request)
             try:
-                return self._plug(network, record, lease, sandbox, mac)
+                return self._plug(network, record, lease, sandbox, request, mac)
             except BaseException:
                 self._give_back(where, request.container)
                 raise
@@ -123,7 +128,7 @@ class BridgeDriver(NetworkDriver):
 
     def _asked(self, network: Network) -> str:
         """Return the settings a record was made from and is made anew for: for the default network the plugin's."""
-        if network.name != network.driver:
+        if not network.default:
             return ""
         return f"{self._options.bridge} {self._options.subnet} {self._options.mtu}"
 
@@ -158,14 +163,20 @@ class BridgeDriver(NetworkDriver):
     def _settle(self, network: Network) -> Record:
         """Choose what is open in a network that has no record yet, and keep it. Raises Conflict."""
         own = options.of_network(network.options)
-        default = network.name == network.driver
+        if network.ipv6 or not network.ipv4:
+            raise InvalidInput(f"network {network.name} can have IPv4 addresses only")
+        default, (pool, *more) = network.default, network.pools or (Pool(),)
+        if more:
+            raise InvalidInput(f"network {network.name} can have one subnet")
+        if pool.range or pool.reserved:
+            raise InvalidInput(f"network {network.name} can have no range of addresses and reserve none")
         # What the engine's record of the default network says is what was once chosen here, not by a user.
-        wanted = self._options.subnet if default else network.subnet
+        wanted = self._options.subnet if default else "" if pool.automatic else pool.subnet
         with Netlink() as rtnl:
             bridge = self._bridge_name(rtnl, network, own.bridge, default)
             taken = self._others(network.id) + links.taken(rtnl, besides=bridge)
-        subnet = records.choose(wanted, taken, preferred=network.subnet)
-        gateway = records.gateway_of(subnet, "" if default else network.gateway)
+        subnet = records.choose(wanted, taken, preferred=pool.subnet)
+        gateway = records.gateway_of(subnet, "" if default else pool.gateway)
         record = Record(
             id=network.id,
             name=network.name,
@@ -278,13 +289,12 @@ class BridgeDriver(NetworkDriver):
         return lease
 
     def _plug(
-        self, network: Network, record: Record, lease: Lease, sandbox: str, mac: str
+        self, network: Network, record: Record, lease: Lease, sandbox: str, request: EndpointRequest, mac: str
     ) -> Endpoint:
         subnet = record.parsed_subnet()
         mac = mac or subnets.mac(lease.address)
-        plug = links.Plug(record.bridge, lease.host_interface, mac, record.mtu)
-        gateway = None if record.internal else record.parsed_gateway()
-        interface = links.plug(sandbox, plug, lease.address, subnet, gateway)
+        plug = links.Plug(record.bridge, lease.host_interface, mac, record.mtu, request.interface)
+        interface = links.plug(sandbox, plug, lease.address, subnet)
         return Endpoint(
             network=network.id,
             driver=network.driver,
@@ -292,7 +302,7 @@ class BridgeDriver(NetworkDriver):
             host_interface=lease.host_interface,
             address=subnets.text(lease.address),
             prefix=subnet.prefix,
-            gateway=subnets.text(gateway) if gateway is not None else "",
+            gateway="" if record.internal else record.gateway,
             mac=mac,
         )
 

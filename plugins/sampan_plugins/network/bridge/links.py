@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import socket
@@ -30,8 +29,7 @@ from sampan_plugins.network.bridge.subnet import Subnet
 # linux/rtnetlink.h
 _NEWLINK, _DELLINK, _GETLINK = 16, 17, 18
 _NEWADDR, _DELADDR, _GETADDR = 20, 21, 22
-_NEWROUTE, _GETROUTE = 24, 26
-_TABLE_MAIN, _PROTO_BOOT, _SCOPE_UNIVERSE, _UNICAST = 254, 3, 0, 1
+_GETROUTE = 26
 _RT_LOCAL, _RT_BROADCAST, _RT_MULTICAST = 2, 3, 5
 
 _SKIP_STATS = 8
@@ -159,27 +157,27 @@ def taken(rtnl: Netlink, besides: str) -> list[tuple[Subnet, str]]:
 
 
 class Plug:
-    """What a container's interface is to be."""
+    """What a container's interface is to be; without a ``name`` it is the first ``ethN`` that is free."""
 
-    def __init__(self, bridge: str, host_name: str, mac: str, mtu: int) -> None:
+    def __init__(self, bridge: str, host_name: str, mac: str, mtu: int, name: str = "") -> None:
         self.bridge = bridge
         self.host_name = host_name
         self.mac = mac
         self.mtu = mtu
+        self.name = name
 
 
-def plug(sandbox: str, plug: Plug, address: int, subnet: Subnet, gateway: int | None) -> str:
+def plug(sandbox: str, plug: Plug, address: int, subnet: Subnet) -> str:
     """Join the namespace at ``sandbox`` to a bridge and return the new interface's name there.
 
-    The pair is made in one request, its far end directly inside; a second message gives it its address, brings
-    it up and adds the default route by ``gateway``, unless there is one already. Raises Refused, and OSError
-    when the sandbox is gone.
+    The pair is made in one request, its far end directly inside; a second message gives it its address and brings
+    it up. Raises Refused, and OSError when the sandbox is gone.
     """
     target = os.open(sandbox, os.O_RDONLY | os.O_CLOEXEC)
     try:
         with netns.entered(sandbox):
             inside = Netlink()
-            name = next(f"eth{n}" for n in range(4096) if not index(f"eth{n}"))
+            name = plug.name or next(f"eth{n}" for n in range(4096) if not index(f"eth{n}"))
         with inside, Netlink() as rtnl:
             rtnl.ask(_pair(plug, target, name))
             with netns.entered(sandbox):
@@ -189,8 +187,6 @@ def plug(sandbox: str, plug: Plug, address: int, subnet: Subnet, gateway: int | 
                 _address(_NEWADDR, CREATE | EXCL | ACK, link, address, subnet.prefix, subnet.broadcast),
                 _up(link),
             )
-            if gateway is not None:
-                _default_route(inside, gateway, link)
             _wait_until_open(inside, name)
             _wait_until_open(rtnl, plug.host_name)
             _wait_until_open(rtnl, plug.bridge)
@@ -238,18 +234,6 @@ def without_ipv6(name: str) -> None:
             knob.write("1")
     except FileNotFoundError:
         pass
-
-
-def _default_route(rtnl: Netlink, gateway: int, link: int) -> None:
-    rtmsg = messages().route
-    fields = {"family": socket.AF_INET, "table": _TABLE_MAIN, "proto": _PROTO_BOOT}
-    fields |= {"scope": _SCOPE_UNIVERSE, "type": _UNICAST}
-    attrs = [("RTA_GATEWAY", subnets.text(gateway)), ("RTA_OIF", link)]
-    try:
-        rtnl.ask(Request(_NEWROUTE, CREATE | EXCL | ACK, rtmsg, fields, attrs))
-    except Refused as error:
-        if error.errno != errno.EEXIST:  # another network's already
-            raise
 
 
 def _addresses(rtnl: Netlink, link: int) -> list[tuple[int, int]]:

@@ -16,8 +16,8 @@ class HostDriver(NetworkDriver):
 
     def create(self, network: Network) -> Network:
         """Return the network as it is. Raises InvalidInput on settings, for there are none."""
-        if network.subnet or network.gateway or network.options:
-            raise InvalidInput(f"network {network.name} takes no subnet, gateway or options")
+        if network.pools or network.options:
+            raise InvalidInput(f"network {network.name} takes no subnet or options")
         return network
 
     def remove(self, network: Network) -> None:
@@ -27,7 +27,7 @@ class HostDriver(NetworkDriver):
         """Connect nothing. Raises InvalidInput when an address is asked for, and when given a sandbox."""
         if sandbox is not None:
             raise InvalidInput(f"network {network.name} is the host's and takes no sandbox")
-        if request.address or request.mac:
+        if request.address or request.address6 or request.link_local or request.mac:
             raise InvalidInput(f"network {network.name} has no addresses to give")
         return Endpoint(network=network.id, driver=network.driver)
 

@@ -18,7 +18,7 @@ def sampan_plugin_info(slot: str, name: str) -> PluginInfo:
     """Tell what the plugin is."""
     return PluginInfo(
         summary="the host's own network, shared",
-        capabilities={"sandboxed": "no", "addressed": "no", "configurable": "no"},
+        capabilities={"sandboxed": "no", "addressed": "no", "ipv6": "no", "configurable": "no"},
     )
 
 

@@ -19,8 +19,8 @@ class NoneDriver(NetworkDriver):
 
     def create(self, network: Network) -> Network:
         """Return the network as it is. Raises InvalidInput on settings, for there are none."""
-        if network.subnet or network.gateway or network.options:
-            raise InvalidInput(f"network {network.name} takes no subnet, gateway or options")
+        if network.pools or network.options:
+            raise InvalidInput(f"network {network.name} takes no subnet or options")
         return network
 
     def remove(self, network: Network) -> None:
@@ -30,7 +30,7 @@ class NoneDriver(NetworkDriver):
         """Leave the sandbox as it is. Raises InvalidInput when an address is asked for, and without a sandbox."""
         if sandbox is None:
             raise InvalidInput(f"network {network.name} needs a sandbox to connect to")
-        if request.address or request.mac:
+        if request.address or request.address6 or request.link_local or request.mac:
             raise InvalidInput(f"network {network.name} has no addresses to give")
         return Endpoint(network=network.id, driver=network.driver)
 

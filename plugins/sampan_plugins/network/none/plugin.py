@@ -18,7 +18,7 @@ def sampan_plugin_info(slot: str, name: str) -> PluginInfo:
     """Tell what the plugin is."""
     return PluginInfo(
         summary="a network of its own with the loopback interface only",
-        capabilities={"sandboxed": "yes", "addressed": "no", "configurable": "no"},
+        capabilities={"sandboxed": "yes", "addressed": "no", "ipv6": "no", "configurable": "no"},
     )
 
 

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from sampan.model.network import Endpoint, EndpointRequest, Network
-from sampan.testing.network import Sandbox, fresh_host, listener, reaches, talk
+from sampan.testing.network import Sandbox, fresh_host, listener, reaches, route_out, talk
 from sampan_plugins.network.bridge.driver import BridgeDriver
 
 HOST, OUTSIDE = "198.51.100.1", "198.51.100.2"
@@ -54,7 +54,9 @@ class Machine:
     def connect(self, container: str, network: Network = DEFAULT) -> tuple[Sandbox, Endpoint]:
         sandbox = self.sandbox()
         request = EndpointRequest(container=container)
-        return sandbox, self.driver.connect(network, sandbox.path, request)
+        endpoint = self.driver.connect(network, sandbox.path, request)
+        route_out(sandbox, endpoint)
+        return sandbox, endpoint
 
     def seen_outside(self, source: Sandbox) -> str | None:
         """Return the address that the outside sees when ``source`` connects, None when it cannot."""
@@ -131,8 +133,8 @@ def test_an_internal_network_stays_inside(machine: Machine) -> None:
     one, _endpoint = machine.connect("c1", network)
     two, endpoint = machine.connect("c2", network)
     with one.entered():
-        run("ip", "route", "add", "default", "via", network.gateway)
-    machine.route_back(network.subnet)
+        run("ip", "route", "add", "default", "via", network.pools[0].gateway)
+    machine.route_back(network.pools[0].subnet)
     assert machine.seen_outside(one) is None
     assert not reaches(machine.outside, two, endpoint.address, patience=0.3)
     assert reaches(one, two, endpoint.address)
@@ -155,7 +157,7 @@ def test_masquerading_can_be_left_out(machine: Machine) -> None:
     plain = Network(id="plain", name="plain", driver="bridge", options={"masquerade": "false"})
     network = machine.driver.create(plain)
     sandbox, endpoint = machine.connect("c1", network)
-    machine.route_back(network.subnet)
+    machine.route_back(network.pools[0].subnet)
     assert machine.seen_outside(sandbox) == endpoint.address
 
 
@@ -231,4 +233,4 @@ def test_no_address_is_lost_to_a_network_that_cannot_be(machine: Machine) -> Non
     network = machine.driver.create(Network(id="second", name="second", driver="bridge"))
     machine.driver.remove(network)
     again = machine.driver.create(msgspec.structs.replace(network, id="third", name="third"))
-    assert again.subnet == network.subnet
+    assert again.pools == network.pools
