@@ -1,4 +1,4 @@
-"""Complete operands that name containers or images, for the shells that ask."""
+"""Complete operands that name containers, images or networks, for the shells that ask."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _KINDS = {
     "CONTAINER": ("containers",), "IMAGE": ("images",), "SOURCE_IMAGE": ("images",), "[REPOSITORY": ("images",),
-    "NAME|ID": ("containers", "images"),
+    "NETWORK": ("networks",), "NAME|ID": ("containers", "images", "networks"),
 }  # fmt: skip
 
 
@@ -62,4 +62,8 @@ def _images(engine: Engine) -> Iterator[str]:
     return (references.parse(tag).familiar for image in engine.images() for tag in image.tags)
 
 
-_LISTS = {"containers": _containers, "images": _images}
+def _networks(engine: Engine) -> Iterator[str]:
+    return (network.name for network in engine.list_networks())
+
+
+_LISTS = {"containers": _containers, "images": _images, "networks": _networks}

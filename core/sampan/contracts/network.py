@@ -67,6 +67,10 @@ class NetworkDriver(ABC):
         Raises InvalidInput on settings it does not take, Conflict when they collide with another network.
         """
 
+    def describe(self, network: Network) -> Network:
+        """Return a network with what the driver has filled in, as far as it has by now. Nothing is made."""
+        return network
+
     @abstractmethod
     def remove(self, network: Network) -> None:
         """Undo all that the network put on the host. Raises Conflict while it has endpoints."""

@@ -94,12 +94,12 @@ class Draft:
 
     def _write_host_files(self, endpoints: Sequence[Endpoint]) -> None:
         spec = self._container.spec
-        full = f"{self._hostname()}.{spec.domainname}" if spec.domainname else self._hostname()
+        names = networking.full_names(self._container, sandboxed=not self._shares_network)
         inherited = _host_hosts() if self._shares_network else ""
         addresses = [address for one in endpoints for address in (one.address, one.address6) if address]
         gateway = next((one.gateway for one in endpoints if one.gateway), "")
         servers = next((one.nameservers for one in endpoints if one.nameservers), ())
-        hosts = hostfiles.hosts(addresses, (full,), spec.extra_hosts, gateway, inherited)
+        hosts = hostfiles.hosts(addresses, names, spec.extra_hosts, gateway, inherited)
         resolv_conf = hostfiles.resolv_conf(
             hostfiles.host_resolv_conf(), spec.dns or servers, spec.dns_search, spec.dns_options,
             reaches_host=self._shares_network,

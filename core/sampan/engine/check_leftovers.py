@@ -172,6 +172,6 @@ def _looked_after(container: Container) -> bool:
 
 
 def _disconnect(engine: Engine, network: Network, container: str) -> None:
-    with locks.exclusive(engine.layout, f"container-{container}"):
+    with locks.exclusive(engine.layout, locks.of_container(container)):
         if not _may_be_connected(survey(engine.store), container):
             engine.network(network.driver).disconnect(network, container)

@@ -10,6 +10,7 @@ from sampan.config import Settings
 from sampan.engine.doors.archives import Archives
 from sampan.engine.doors.containers import Containers
 from sampan.engine.doors.images import Images
+from sampan.engine.doors.networks import Networks
 from sampan.engine.doors.registries import Registries
 from sampan.engine.doors.running import Running
 from sampan.engine.doors.system import System
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from sampan.plugin.manager import Plugins
 
 
-class Engine(Images, Registries, Archives, Containers, Running, Volumes, System):
+class Engine(Images, Registries, Archives, Containers, Running, Networks, Volumes, System):
     """A container engine on one root. A context manager; not to be carried across a fork.
 
     What it can do are its doors, by theme in ``sampan.engine.doors``; here is what they all stand on.

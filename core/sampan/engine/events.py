@@ -1,4 +1,4 @@
-"""Note what happens to containers and images, for ``events`` to tell.
+"""Note what happens to containers, images and networks, for ``events`` to tell.
 
 The history is a file of JSON lines below the run root, each in the shape of Docker's API (``GET /events``), appended by
 whoever makes the thing happen in one write(2). It is bounded: when the file is full it becomes the older of two. A
@@ -18,6 +18,7 @@ from sampan.store import locks
 if TYPE_CHECKING:
     from sampan.engine.engine import Engine
     from sampan.model.container import Container
+    from sampan.model.network import Network
     from sampan.store.layout import Layout
 
 FULL = 1 << 20
@@ -33,6 +34,12 @@ def container(engine: Engine, record: Container, action: str, **attributes: str)
 def image(engine: Engine, action: str, identity: str, name: str = "") -> None:
     """Note what happened to an image, by its id or, where a name is all there was to it, by that."""
     _note(engine.layout, "image", action, identity, {"name": name or identity}, {})
+
+
+def network(engine: Engine, record: Network, action: str, **attributes: str) -> None:
+    """Note what happened to a network; ``attributes`` tell more of it, in Docker's names."""
+    told = {"name": record.name, "type": record.driver, **attributes}
+    _note(engine.layout, "network", action, record.id, told, {})
 
 
 def _note(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def halt(engine: Engine, container: Container) -> None:
     """End a run whose monitor failed or was killed, unless another monitor has begun one since, which clears up."""
-    with locks.exclusive(engine.layout, f"container-{container.id}"):
+    with locks.exclusive(engine.layout, locks.of_container(container.id)):
         try:
             monitor = engine.store.containers.get(container.id).monitor
         except NotFound:

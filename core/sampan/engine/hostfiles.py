@@ -55,10 +55,20 @@ def hosts(
                 )
             where = gateway
         lines.append(f"{where}\t{name}\n")
-    if names:
-        lines += [f"{address}\t{' '.join(_with_labels(names))}\n" for address in addresses]
+    lines += _own(addresses, names) if names else []
     beginning = inherited or _LOCAL
     return (beginning if beginning.endswith("\n") else beginning + "\n") + "".join(lines)
+
+
+def moved(content: str, addresses: Iterable[str], names: Sequence[str]) -> str:
+    """Return the content of an /etc/hosts with a container's own names leading to other addresses than before."""
+    own = f"\t{' '.join(_with_labels(names))}\n"
+    kept = [line for line in content.splitlines(keepends=True) if not line.endswith(own)]
+    return "".join([*kept, *_own(addresses, names)])
+
+
+def _own(addresses: Iterable[str], names: Sequence[str]) -> list[str]:
+    return [f"{address}\t{' '.join(_with_labels(names))}\n" for address in addresses]
 
 
 def parse_extra_host(entry: str) -> tuple[str, str]:

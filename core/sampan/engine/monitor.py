@@ -43,7 +43,7 @@ from sampan.kernel import mount, namespaces, netns
 from sampan.model.container import Container, Ending, Status
 from sampan.model.network import Endpoint
 from sampan.plugin.index import Claim
-from sampan.store import owner
+from sampan.store import locks, owner
 
 if TYPE_CHECKING:
     import sqlite3
@@ -216,11 +216,12 @@ class Monitor:
 
     def _start(self, stack: ExitStack) -> Streams:
         """Have the container running and on record as such, or nothing of it."""
-        engine, container = self._engine, self._container
+        engine = self._engine
         with engine.store.journal.operation("start", lambda action: undo.undo(engine, action)) as operation:
-            with tree.alone(engine, container):  # from the claim on nobody else mounts its tree
+            with tree.alone(engine, self._container):  # from the claim on nobody else mounts its tree
                 with engine.store.database.transaction() as cursor:
                     former = self._claim(cursor)
+                    container = self._container
                     operation.plan("running", container.id, cursor=cursor)
                 if former:
                     halt.end(engine, container)
@@ -231,6 +232,8 @@ class Monitor:
                 stack.close()  # let go of everything before it is undone
                 raise
             with engine.store.database.transaction() as cursor:
+                if engine.store.containers.change(cursor, container.id).spec.connections != container.spec.connections:
+                    raise Conflict(f"the networks of container {container.name} changed as it was started", "try again")
                 self._container = engine.store.containers.change(
                     cursor, container.id, status=Status.RUNNING, pid=streams.pid, started=time.time(),
                     finished=0.0, exit_code=0, error="", oom_killed=False, endpoints=tuple(self._endpoints),
@@ -238,6 +241,7 @@ class Monitor:
                 )
                 _refuse_ending(self._container)  # asked for since it was claimed
                 operation.finish(cursor)
+        networking.note(engine, self._container, "connect")
         events.container(engine, self._container, "start")  # before anyone hears of it, and does the next thing
         return streams
 
@@ -252,7 +256,8 @@ class Monitor:
         """Make this process the container's one monitor; return a former one that was killed while starting it."""
         containers = self._engine.store.containers
         if self._container.status is Status.RESTARTING:  # it is that already
-            _refuse_ending(containers.change(cursor, self._container.id, expected=(Status.RESTARTING,)))
+            self._container = containers.change(cursor, self._container.id, expected=(Status.RESTARTING,))
+            _refuse_ending(self._container)
             return ""
         claimed = containers.change(cursor, self._container.id, expected=STARTABLE)
         if claimed.monitor and owner.alive(claimed.monitor):
@@ -383,16 +388,27 @@ class Monitor:
     def _end(self, code: int, error: str) -> None:
         """Clear up after the first process, and record how it ended, in that order: who reads the record may act."""
         engine = self._engine
-        self._let_go()
-        starved = self._starved()
-        left = self._undo()
-        if self._log is not None:
-            self._log.close()
+        with locks.exclusive(engine.layout, locks.of_container(self._container.id)):  # whoever connects it waits
+            self._let_go()
+            starved = self._starved()
+            left = self._undo()
+            if self._log is not None:
+                self._log.close()
+            self._record_end(code, error, left, starved)
+        engine.plugins.container_exited(self._container)
+        if self._container.spec.auto_remove and self._container.ending is not Ending.RESTART:
+            try:
+                engine.remove(self._container.id)
+            except SampanError:
+                pass  # it stays, to be looked at; those who wait are told of its end all the same
+
+    def _record_end(self, code: int, error: str, left: str, starved: bool) -> None:
+        engine, containers = self._engine, self._engine.store.containers
         with engine.store.database.transaction() as cursor:
-            record = engine.store.containers.change(cursor, self._container.id)
+            record = containers.change(cursor, self._container.id)
             again = not left and policy.again(record, code)
             # What could not be undone keeps our name: the next to start or remove the container tries again.
-            self._container = engine.store.containers.change(
+            self._container = containers.change(
                 cursor, record.id, status=Status.RESTARTING if again else Status.EXITED, pid=0, exit_code=code,
                 error=error or left, oom_killed=starved, finished=time.time(), restarts=record.restarts + again,
                 monitor=owner.current() if left or again else "", health=record.health and "unhealthy",
@@ -401,12 +417,7 @@ class Monitor:
                 events.container(engine, self._container, "oom")
             ran = int(self._container.finished - self._container.started)
             events.container(engine, self._container, "die", execDuration=str(ran), exitCode=str(code))
-        engine.plugins.container_exited(self._container)
-        if self._container.spec.auto_remove and self._container.ending is not Ending.RESTART:
-            try:
-                engine.remove(self._container.id)
-            except SampanError:
-                pass  # it stays, to be looked at; those who wait are told of its end all the same
+            networking.note(engine, self._container, "disconnect")
 
     def _starved(self) -> bool:
         """Tell whether the kernel killed any of the container's processes for want of memory."""

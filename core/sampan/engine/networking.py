@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from sampan.engine import events
 from sampan.engine.sharing import SHARED
 from sampan.errors import Conflict, InvalidInput, NotFound
 from sampan.kernel import netns, routes
@@ -18,6 +19,9 @@ from sampan.model.network import Connection, Endpoint, EndpointRequest, Network
 if TYPE_CHECKING:
     from sampan.engine.engine import Engine
     from sampan.model.container import Container, ContainerSpec
+
+DEFAULT = "default"
+"""What the default network, whichever that is, can be called besides by its name."""
 
 Wire = tuple[Connection, Network]
 """What a container asks of a network, and the network."""
@@ -28,7 +32,7 @@ def resolve(engine: Engine, name: str) -> Network:
 
     Raises NotFound, and InvalidInput when the beginning fits several.
     """
-    if name in ("", "default"):
+    if name in ("", DEFAULT):
         name = engine.settings.network
     if name in engine.plugins.names("network") and engine.store.networks.named(name) is None:
         return engine.store.networks.settle(
@@ -55,12 +59,12 @@ def settle(engine: Engine, spec: ContainerSpec) -> tuple[ContainerSpec, str]:
     if len(wires) > 1:
         for _, network in wires:
             refuse_several(engine, network)
-    names = [network.name for _, network in wires]
-    if len(names) > len(set(names)):
-        twice = next(name for name in names if names.count(name) > 1)
+    chosen = [network.name for _, network in wires]
+    if len(chosen) > len(set(chosen)):
+        twice = next(name for name in chosen if chosen.count(name) > 1)
         raise InvalidInput(f'network "{twice}" is specified multiple times')
     connections = tuple(msgspec.structs.replace(one, network=network.name) for one, network in wires)
-    return msgspec.structs.replace(spec, network=names[0], connections=connections), wires[0][1].driver
+    return msgspec.structs.replace(spec, network=chosen[0], connections=connections), wires[0][1].driver
 
 
 def _check_shared(spec: ContainerSpec) -> None:
@@ -109,9 +113,20 @@ def refuse_several(engine: Engine, network: Network) -> None:
         )
 
 
+def names(container: Container) -> list[str]:
+    """Return the names of the networks that a container is to be on."""
+    return [one.network for one in container.spec.connections]
+
+
 def hostname(container: Container, *, sandboxed: bool = True) -> str:
     """Return a container's host name: its own, or its short id; the host's where it is in no network of its own."""
     return container.spec.hostname or (container.short_id if sandboxed else os.uname().nodename)
+
+
+def full_names(container: Container, *, sandboxed: bool = True) -> tuple[str, ...]:
+    """Return the names by which a container finds itself in /etc/hosts."""
+    name, domain = hostname(container, sandboxed=sandboxed), container.spec.domainname
+    return (f"{name}.{domain}" if domain else name,)
 
 
 def wires(engine: Engine, container: Container) -> list[Wire]:
@@ -164,6 +179,14 @@ def lead(sandbox: str, endpoints: Sequence[Endpoint]) -> None:
                 routes.lead(getattr(chosen, gateway), chosen.interface)
 
 
+def note(engine: Engine, container: Container, action: str) -> None:
+    """Note for ``events`` that a container has been connected to all its networks, or disconnected."""
+    for endpoint in container.endpoints:
+        network = engine.store.networks.named(endpoint.network)
+        if network:
+            events.network(engine, network, action, container=container.id)
+
+
 def disconnect(engine: Engine, container: Container) -> None:
     """Undo whatever there is of a container's connections."""
     for network in networks_of(engine, container):
@@ -176,6 +199,6 @@ def networks_of(engine: Engine, container: Container) -> list[Network]:
         container = engine.store.containers.get(container.id)
     except NotFound:
         pass  # as it was
-    names = [one.network for one in container.spec.connections] + [one.network for one in container.endpoints]
-    found = {network.id: network for name in names if (network := engine.store.networks.named(name))}
+    wanted = [*names(container), *(one.network for one in container.endpoints)]
+    found = {network.id: network for name in wanted if (network := engine.store.networks.named(name))}
     return list(found.values())

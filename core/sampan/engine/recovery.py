@@ -51,7 +51,7 @@ def _looked_after(container: Container) -> bool:
 def _bury(engine: Engine, container: str) -> None:
     from sampan.engine import halt
 
-    with locks.exclusive(engine.layout, f"container-{container}"):
+    with locks.exclusive(engine.layout, locks.of_container(container)):
         try:
             record = engine.store.containers.get(container)
         except NotFound:

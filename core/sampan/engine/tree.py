@@ -65,7 +65,7 @@ def settled(engine: Engine, container: Container) -> Iterator[Container]:
             return
         if record.status not in _STILL:
             raise Conflict(f"container {record.name} is {record.status}")
-        with locks.exclusive(engine.layout, _lock(record), wait=False) as ours:
+        with locks.exclusive(engine.layout, locks.of_container(record.id), wait=False) as ours:
             if ours:
                 record = engine.store.containers.get(container.id)  # as it stays from now on
                 if record.status in _STILL and not _has_monitor(record):
@@ -79,7 +79,7 @@ def alone(engine: Engine, container: Container) -> Iterator[None]:
     """Hold a container's lock, to claim the container. Raises Conflict when another command keeps it."""
     deadline = time.monotonic() + _PATIENCE
     while True:
-        with locks.exclusive(engine.layout, _lock(container), wait=False) as ours:
+        with locks.exclusive(engine.layout, locks.of_container(container.id), wait=False) as ours:
             if ours:
                 yield
                 return
@@ -104,10 +104,6 @@ def mounted(
 def _has_monitor(container: Container) -> bool:
     """Tell whether it is being started, or its run cleared up."""
     return bool(container.monitor) and owner.alive(container.monitor)
-
-
-def _lock(container: Container) -> str:
-    return f"container-{container.id}"
 
 
 def _wait(container: Container, deadline: float) -> None:

@@ -1,24 +1,29 @@
 """Carry out what the journal says of an attempt that failed, or whose process died.
 
-| kind        | what                   | undone by                                                     |
-|-------------|------------------------|---------------------------------------------------------------|
-| `blobs`     | digests                | removing those that nothing needs                             |
-| `chains`    | driver, lowest first   | removing those that nothing needs, with their snapshots       |
-| `released`  | digests and chains     | removing those that nothing needs, from every driver          |
-| `snapshots` | driver, keys           | removing the active snapshots                                 |
-| `container` | id                     | removing the container with all there is of it                |
-| `volume`    | driver, name, maker    | removing the volume, if no container uses it                  |
-| `lent`      | driver, name, user     | unmounting the volume for that user                           |
-| `running`   | id                     | ending the run: processes, cgroup, mounts and network         |
-| `paused`    | id                     | letting the container go on                                   |
+| kind         | what                   | undone by                                                      |
+|--------------|------------------------|----------------------------------------------------------------|
+| `blobs`      | digests                | removing those that nothing needs                              |
+| `chains`     | driver, lowest first   | removing those that nothing needs, with their snapshots        |
+| `released`   | digests and chains     | removing those that nothing needs, from every driver           |
+| `snapshots`  | driver, keys           | removing the active snapshots                                  |
+| `container`  | id                     | removing the container with all there is of it                 |
+| `volume`     | driver, name, maker    | removing the volume, if no container uses it                   |
+| `lent`       | driver, name, user     | unmounting the volume for that user                            |
+| `network`    | id, record             | removing the network, if it is not on record                   |
+| `connection` | container, id and name | disconnecting the container, if no endpoint there is on record |
+| `running`    | id                     | ending the run: processes, cgroup, mounts and network          |
+| `paused`     | id                     | letting the container go on                                    |
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from sampan.errors import NotFound, PluginFault
 from sampan.model.digest import Digest
+from sampan.model.network import Network
 
 if TYPE_CHECKING:
     from sampan.engine.engine import Engine
@@ -59,6 +64,14 @@ def undo(engine: Engine, action: Action) -> None:
             from sampan.engine import volume_loan
 
             volume_loan.give_back(engine, driver, name, user)
+        case "network", (_, record):
+            from sampan.engine import networks
+
+            networks.discard(engine, msgspec.json.decode(record, type=Network))
+        case "connection", (container, network, name):
+            from sampan.engine import connecting
+
+            connecting.part(engine, container, network, name)
         case "running", (container,):
             _halt(engine, container)
         case "paused", (container,):

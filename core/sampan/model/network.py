@@ -42,6 +42,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ipv6: bool = False
     internal: bool = False
     attachable: bool = False
+    ipam_options: dict[str, str] = {}
     labels: dict[str, str] = {}
     options: dict[str, str] = {}
 

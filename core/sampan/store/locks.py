@@ -28,6 +28,11 @@ def exclusive(layout: Layout, name: str, *, wait: bool = True) -> Iterator[bool]
         _release(descriptor)
 
 
+def of_container(container: str) -> str:
+    """Return the lock under which a container's run is ended, and its networks change while it lasts."""
+    return f"container-{container}"
+
+
 def abandoned(layout: Layout) -> list[str]:
     """Return the names of locks that nobody holds: their holders were killed. Nobody is disturbed by the asking.
 

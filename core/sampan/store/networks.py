@@ -41,13 +41,15 @@ class Networks:
         """Return every network, by name."""
         return [_decode(row[0]) for row in self._database.all("SELECT record FROM networks ORDER BY name")]
 
-    def add(self, network: Network) -> None:
+    def add(self, cursor: sqlite3.Cursor, network: Network) -> None:
         """Record a network. Raises AlreadyExists when another has its name."""
-        with self._database.transaction() as cursor:
-            try:
-                self._insert(cursor, "INSERT", network)
-            except sqlite3.IntegrityError as error:
-                raise AlreadyExists(f"network with name {network.name} already exists") from error
+        self.refuse_taken(cursor, network.name)
+        self._insert(cursor, "INSERT", network)
+
+    def refuse_taken(self, cursor: sqlite3.Cursor, name: str) -> None:
+        """Raise AlreadyExists when a network has this name."""
+        if cursor.execute("SELECT 1 FROM networks WHERE name = ?", (name,)).fetchone():
+            raise AlreadyExists(f"network with name {name} already exists")
 
     def settle(self, network: Network) -> Network:
         """Record a network unless there is one of its name, and return the one there is then."""

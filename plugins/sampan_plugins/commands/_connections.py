@@ -32,7 +32,7 @@ def connections(flags: Mapping[str, Any]) -> tuple[Connection, ...]:
     for name in given:
         if name in _CONFLICTS and getattr(first, name):
             raise InvalidInput(f"conflicting options: cannot specify both {_CONFLICTS[name]}")
-    found = tuple(map(_checked, (msgspec.structs.replace(first, **given), *others)))
+    found = tuple(map(checked, (msgspec.structs.replace(first, **given), *others)))
     names = [one.network for one in found]
     for name in names:
         if names.count(name) > 1:
@@ -40,7 +40,7 @@ def connections(flags: Mapping[str, Any]) -> tuple[Connection, ...]:
     return found if found != (Connection(network=""),) else ()
 
 
-def _checked(connection: Connection) -> Connection:
+def checked(connection: Connection) -> Connection:
     """Return it with its addresses as the engine takes them. Raises InvalidInput, in Docker's words."""
     from sampan_plugins.commands._checks import is_address
 
@@ -54,7 +54,6 @@ def _checked(connection: Connection) -> Connection:
     if connection.mac and not _MAC.fullmatch(connection.mac):
         raise InvalidInput(f"{connection.mac} is not a valid mac address")
     return msgspec.structs.replace(connection, mac=connection.mac.replace("-", ":").lower())
-
 
 
 def _connection(text: str) -> Connection:
@@ -81,7 +80,7 @@ def _put(found: dict[str, Any], name: str, value: str) -> None:
     if name in ("aliases", "link_local"):
         found[name] = (*found.get(name, ()), value)
     elif name == "options":
-        found.setdefault(name, {}).update([_option(value)])
+        found.setdefault(name, {}).update([option(value)])
     elif name == "priority":
         try:
             found[name] = int(value)
@@ -91,7 +90,7 @@ def _put(found: dict[str, Any], name: str, value: str) -> None:
         found[name] = value
 
 
-def _option(text: str) -> tuple[str, str]:
+def option(text: str) -> tuple[str, str]:
     """Return name and value of a driver's option. Raises InvalidInput."""
     key, equals, value = text.partition("=")
     if not equals or not key:

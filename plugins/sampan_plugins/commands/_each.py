@@ -20,7 +20,10 @@ def complain(error: SampanError) -> None:
 
 
 def each(names: Iterable[str], action: Callable[[str], object]) -> list[str]:
-    """Do it to each, printing what it returns, the name itself for None. Return those that failed, told of already."""
+    """Do it to each, printing what it returns, if anything, and the name itself for None.
+
+    Return those that failed, told of already.
+    """
     failed = []
     for name in names:
         try:
@@ -29,8 +32,9 @@ def each(names: Iterable[str], action: Callable[[str], object]) -> list[str]:
             complain(error)
             failed.append(name)
         else:
-            sys.stdout.write(f"{name if result is None else result}\n")
-            sys.stdout.flush()
+            if result != "":
+                sys.stdout.write(f"{name if result is None else result}\n")
+                sys.stdout.flush()
     return failed
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import click
@@ -247,3 +247,11 @@ def _filter(text: str) -> tuple[str, str]:
 
 FILTER = Parsed("filter", _filter)
 """The type of ``--filter``: a name and a value."""
+
+STRINGS = Parsed("strings", lambda text: tuple(text.split(",")))
+"""The type of a flag that takes several values with commas between them, and may be repeated."""
+
+
+def joined(values: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """Return all values of a flag of the type STRINGS."""
+    return tuple(value for several in values for value in several)

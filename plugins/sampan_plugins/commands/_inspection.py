@@ -30,8 +30,8 @@ def show(
 ) -> int:
     """Print those that are found, then complain about those that are not; return the exit code.
 
-    ``kind`` is ``container``, ``image`` or empty for either, containers first; ``size`` is for containers, the
-    ``platform`` to be of for images.
+    ``kind`` is ``container``, ``image``, ``network``, ``volume`` or empty for any, in this order; ``size`` is for
+    containers, the ``platform`` to be of for images.
     """
     found, failures = [], []
     places = _places(context, kind, size=size, platform=platform)
@@ -59,8 +59,9 @@ def _places(context: Context, kind: str, *, size: bool, platform: str) -> list[_
             warn("--size ignored for image")
         return document
 
-    volume = context.engine.inspect_volume
-    return {"container": [container], "image": [image], "volume": [volume]}.get(kind, [container, image, volume])
+    volume, network = context.engine.inspect_volume, context.engine.inspect_network
+    places = {"container": container, "image": image, "network": network, "volume": volume}
+    return [places[kind]] if kind else list(places.values())
 
 
 def _look_up(name: str, places: list[_LookUp]) -> dict[str, Any]:

@@ -52,6 +52,12 @@ def tell_containers(pruned: Pruned) -> None:
         sys.stdout.write("Deleted Containers:\n" + "\n".join(pruned.gone) + "\n\n")
 
 
+def tell_networks(gone: Sequence[str]) -> None:
+    """Print which networks went."""
+    if gone:
+        sys.stdout.write("Deleted Networks:\n" + "\n".join(gone) + "\n\n")
+
+
 def tell_images(pruned: Pruned) -> None:
     """Print which images went, and which names."""
     if pruned.gone:

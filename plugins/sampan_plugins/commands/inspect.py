@@ -9,7 +9,7 @@ from sampan.cli.command import command
 from sampan.cli.context import Context, pass_context
 from sampan.errors import InvalidInput
 
-_TYPES = ("container", "image", "volume")
+_TYPES = ("container", "image", "network", "volume")
 
 
 @hookimpl
@@ -29,5 +29,5 @@ def inspect(context: Context, form: str, size: bool, kind: str, names: tuple[str
     from sampan_plugins.commands._inspection import show
 
     if kind and kind not in _TYPES:
-        raise InvalidInput(f'unknown type: "{kind}": must be one of "container", "image", "volume"')
+        raise InvalidInput(f'unknown type: "{kind}": must be one of "container", "image", "network", "volume"')
     return show(context, names, form, kind, size=size)

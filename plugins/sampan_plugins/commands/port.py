@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from typing import Any
 
@@ -12,6 +11,7 @@ from sampan import hookimpl
 from sampan.cli.command import command
 from sampan.cli.context import Context, pass_context
 from sampan.errors import InvalidInput, NotFound
+from sampan_plugins.commands._sorting import natural
 
 
 @hookimpl
@@ -31,7 +31,7 @@ def port(context: Context, container: str, wanted: str) -> None:
         lines = _one(ports, wanted, container)
     else:
         lines = [f"{inside} -> {_address(outside)}" for inside, found in ports.items() for outside in found or ()]
-    sys.stdout.write("".join(f"{line}\n" for line in sorted(lines, key=_natural)))
+    sys.stdout.write("".join(f"{line}\n" for line in sorted(lines, key=natural)))
 
 
 def _one(ports: dict[str, Any], wanted: str, container: str) -> list[str]:
@@ -49,8 +49,3 @@ def _one(ports: dict[str, Any], wanted: str, container: str) -> list[str]:
 def _address(outside: dict[str, str]) -> str:
     host = outside["HostIp"]
     return f"[{host}]:{outside['HostPort']}" if ":" in host else f"{host}:{outside['HostPort']}"
-
-
-def _natural(line: str) -> list[tuple[int, str]]:
-    """Return a key that sorts the numbers in a line by their value."""
-    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", line)]

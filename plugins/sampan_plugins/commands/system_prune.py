@@ -38,13 +38,17 @@ def prune(
     # Containers first, for what they use is unused without them.
     containers = context.engine.prune_containers(**chosen)
     _pruning.tell_containers(containers)
+    _pruning.tell_networks(context.engine.prune_networks(**chosen))
     images = context.engine.prune_images(all=everything, **chosen)
     _pruning.tell_images(images)
     _pruning.tell_total(containers, images)
 
 
 def _warning(everything: bool, filters: tuple[tuple[str, str], ...]) -> str:
-    kinds = ["all stopped containers", _UNUSED if everything else "all dangling images"]
+    kinds = [
+        "all stopped containers", "all networks not used by at least one container",
+        _UNUSED if everything else "all dangling images",
+    ]  # fmt: skip
     parts = ["This will remove:", *(f"  - {kind}" for kind in kinds), ""]
     if filters:
         parts += ["  Items to be pruned will be filtered with:"]

@@ -1,0 +1,204 @@
+"""Connect containers to networks, and disconnect them, whether they run or not.
+
+Everything happens under the container's lock, which its monitor takes too when it clears up. What a running container
+is connected to is what its record has endpoints of; a connection without one is half made, or half undone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from sampan.engine import events, hostfiles, networking, sharing, undo
+from sampan.errors import Conflict, NotFound
+from sampan.model.container import Container, Status
+from sampan.model.network import Connection
+from sampan.store import locks
+
+if TYPE_CHECKING:
+    from sampan.engine.engine import Engine
+    from sampan.model.container import ContainerSpec
+    from sampan.model.network import Endpoint, Network
+
+_RUNNING = (Status.RUNNING, Status.PAUSED)
+_HOST = "container cannot be disconnected from host network or connected to host network"
+
+
+def connect(engine: Engine, text: str, connection: Connection) -> None:
+    """Connect a container to a network, at once where it runs.
+
+    Raises NotFound, and Conflict or InvalidInput, in Docker's words, for what cannot be.
+    """
+    container = engine.container(text)
+    network = networking.resolve(engine, connection.network)
+    wire = (msgspec.structs.replace(connection, network=network.name), network)
+    with (
+        engine.store.journal.operation("connect", lambda action: undo.undo(engine, action)) as operation,
+        locks.exclusive(engine.layout, locks.of_container(container.id)),
+    ):
+        with engine.store.database.transaction() as cursor:
+            record = engine.store.containers.change(cursor, container.id)
+            _check_connect(engine, record, wire)
+            others = [one for one in record.spec.connections if one.network != network.name]
+            record = engine.store.containers.change(cursor, record.id, spec=_with(record, [*others, wire[0]]))
+            if record.status in _RUNNING:
+                operation.plan("connection", record.id, network.id, network.name, cursor=cursor)
+        if record.status in _RUNNING:
+            endpoints = _plug(engine, record, wire)
+            with engine.store.database.transaction() as cursor:
+                engine.store.containers.change(cursor, record.id, endpoints=endpoints)
+                operation.finish(cursor)
+    events.network(engine, network, "connect", container=container.id)
+
+
+def _check_connect(engine: Engine, container: Container, wire: networking.Wire) -> None:
+    connection, network = wire
+    if engine.store.networks.named(network.id) is None:
+        raise NotFound(f"network {network.name} not found")
+    _check_lasting(container)
+    present = networking.networks_of(engine, container)
+    unsandboxed = [one for one in present if not engine.network(one.driver).capabilities.sandboxed]
+    if container.spec.network.startswith(sharing.SHARED) or unsandboxed:
+        raise Conflict(
+            "container sharing network namespace with another container or host cannot be connected to any other "
+            "network"
+        )
+    if not engine.network(network.driver).capabilities.sandboxed:
+        raise Conflict(_HOST)
+    if container.status in _RUNNING and network in present:
+        raise Conflict(f"endpoint with name {container.name} already exists in network {network.name}")
+    if any(other != network for other in present):
+        for other in (*present, network):
+            networking.refuse_several(engine, other)
+    networking.check(engine, connection, network)
+
+
+def _check_lasting(container: Container) -> None:
+    if container.status in (Status.CREATING, Status.REMOVING, Status.DEAD):
+        raise Conflict(
+            f"container {container.id} is {container.status} and cannot be connected or disconnected to the network"
+        )
+
+
+def disconnect(engine: Engine, text: str, network: str, *, force: bool) -> None:
+    """Disconnect a container from a network, at once where it runs; ``force`` is for one that is not there any more.
+
+    Raises NotFound and Conflict, in Docker's words.
+    """
+    try:
+        container = engine.container(text)
+    except NotFound:
+        if force:
+            raise NotFound(f"endpoint {text} not found") from None
+        raise
+    found = _found(engine, container, network)
+    name, identity = (found.name, found.id) if found else (network, "")
+    with engine.store.journal.operation("disconnect", lambda action: undo.undo(engine, action)) as operation:
+        with (
+            locks.exclusive(engine.layout, locks.of_container(container.id)),
+            engine.store.database.transaction() as cursor,
+        ):
+            record = engine.store.containers.change(cursor, container.id)
+            _check_disconnect(engine, record, name, found)
+            operation.plan("connection", record.id, identity, name, cursor=cursor)
+            endpoints = tuple(one for one in record.endpoints if one.network != identity)
+            engine.store.containers.change(cursor, record.id, endpoints=endpoints)
+        part(engine, container.id, identity, name)
+    if found:
+        events.network(engine, found, "disconnect", container=container.id)
+
+
+def _check_disconnect(engine: Engine, container: Container, name: str, network: Network | None) -> None:
+    _check_lasting(container)
+    if name not in networking.names(container):
+        raise Conflict(f"container {container.id} is not connected to network {name}")
+    if network and not engine.network(network.driver).capabilities.sandboxed:
+        raise Conflict(_HOST)
+
+
+def _found(engine: Engine, container: Container, network: str) -> Network | None:
+    """Return a network; None where it has been removed, but not from what a container asks for."""
+    try:
+        return networking.resolve(engine, network)
+    except NotFound:
+        if network in networking.names(container):
+            return None
+        raise
+
+
+def part(engine: Engine, container: str, network: str, name: str) -> None:
+    """Undo a container's connection to a network, by its id and name, unless there is an endpoint on record.
+
+    Possible at any time, and twice.
+    """
+    with locks.exclusive(engine.layout, locks.of_container(container)):
+        try:
+            record = engine.store.containers.get(container)
+        except NotFound:
+            return  # whoever removed it has disconnected it
+        if any(one.network == network for one in record.endpoints):
+            return
+        found = engine.store.networks.named(network)
+        if found:
+            engine.network(found.driver).disconnect(found, container)
+        if record.status in _RUNNING:
+            _unplug(engine, record)
+        with engine.store.database.transaction() as cursor:
+            record = engine.store.containers.change(cursor, container)
+            others = [one for one in record.spec.connections if one.network != name]
+            engine.store.containers.change(cursor, container, spec=_with(record, others))
+
+
+def _with(container: Container, connections: list[Connection]) -> ContainerSpec:
+    return msgspec.structs.replace(container.spec, connections=tuple(connections))
+
+
+def _plug(engine: Engine, container: Container, wire: networking.Wire) -> tuple[Endpoint, ...]:
+    """Connect a container that runs; return all its endpoints, in the order of its networks."""
+    with _sandbox(engine, container) as sandbox:
+        made = networking.connect(engine, container, wire, sandbox)
+        known = {one.network: one for one in (*container.endpoints, made)}
+        order = [network.id for _, network in networking.wires(engine, container)]
+        endpoints = tuple(known[network] for network in order if network in known)
+        networking.lead(sandbox, endpoints)
+    _tell(engine, container, endpoints)
+    return endpoints
+
+
+def _unplug(engine: Engine, container: Container) -> None:
+    """Have what is left of a running container's connections lead out, and be all that its files tell of."""
+    try:
+        with _sandbox(engine, container) as sandbox:
+            networking.lead(sandbox, container.endpoints)
+    except Conflict:
+        return  # it has ended meanwhile
+    _tell(engine, container, container.endpoints)
+
+
+@contextmanager
+def _sandbox(engine: Engine, container: Container) -> Iterator[str]:
+    """Hold a running container's network namespace. Raises Conflict when it is gone."""
+    descriptor = sharing.open_namespace(engine, container, "network")
+    try:
+        yield f"/proc/{os.getpid()}/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
+
+
+def _tell(engine: Engine, container: Container, endpoints: tuple[Endpoint, ...]) -> None:
+    """Have /etc/hosts tell the container's addresses; whatever else has been written there stays."""
+    path = f"{engine.layout.container(container.id)}/hosts"
+    addresses = [address for one in endpoints for address in (one.address, one.address6) if address]
+    try:
+        # In its place: the container has this very file mounted.
+        with open(path, "r+", encoding="utf-8", errors="surrogateescape") as file:
+            content = hostfiles.moved(file.read(), addresses, networking.full_names(container))
+            file.seek(0)
+            file.truncate()
+            file.write(content)
+    except FileNotFoundError:
+        pass
