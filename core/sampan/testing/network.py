@@ -27,9 +27,7 @@ import signal
 import socket
 import subprocess
 import time
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from functools import partial
 
 import msgspec
@@ -37,116 +35,10 @@ import pytest
 
 from sampan.contracts.network import NetworkDriver
 from sampan.errors import Conflict, InvalidInput, SampanError
-from sampan.kernel import netns, routes
 from sampan.model.network import Endpoint, EndpointRequest, Network, Pool
+from sampan.testing.sandbox import PATIENCE, Sandbox, forked, fresh_host, listener, reaches, route_out
 
 Make = Callable[[str, str], tuple[NetworkDriver, Network]]
-
-_PATIENCE = 5.0  # seconds until a packet that should arrive counts as lost
-
-
-class Sandbox:
-    """A container's network namespace with its loopback up, held by a descriptor as the engine holds it."""
-
-    def __init__(self) -> None:
-        self._descriptor: int | None = netns.new_sandbox()
-        self.path = f"/proc/{os.getpid()}/fd/{self._descriptor}"
-        with self.entered():
-            netns.loopback_up()
-
-    @contextmanager
-    def entered(self) -> Iterator[None]:
-        """Run the block inside."""
-        with netns.entered(self.path):
-            yield
-
-    def interfaces(self) -> set[str]:
-        """Return the names of the interfaces inside."""
-        with self.entered():
-            return {name for _index, name in socket.if_nameindex()}
-
-    def close(self) -> None:
-        """Let go of the namespace; the kernel removes what is in it. Closing twice is fine."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-
-
-@contextmanager
-def fresh_host() -> Iterator[Sandbox]:
-    """Make a namespace and stay in it for the block: a machine on which nothing has happened yet."""
-    host = Sandbox()
-    try:
-        with host.entered():
-            yield host
-    finally:
-        host.close()
-
-
-def listener(address: str) -> socket.socket:
-    """Return a TCP socket of the caller's namespace that listens on a port the kernel chose."""
-    found = socket.socket()
-    found.bind((address, 0))
-    found.listen()
-    return found
-
-
-def talk(client: socket.socket, server: socket.socket) -> str:
-    """Connect, send a byte each way, and return the address the server saw. Raises OSError when nothing arrives."""
-    server.settimeout(_PATIENCE)
-    client.connect(server.getsockname())
-    accepted, (seen, _port) = server.accept()
-    with accepted:
-        accepted.settimeout(_PATIENCE)
-        client.sendall(b"?")
-        assert accepted.recv(1) == b"?"
-        accepted.sendall(b"!")
-        assert client.recv(1) == b"!"
-    return str(seen)
-
-
-def reaches(source: Sandbox | None, target: Sandbox, address: str, patience: float = _PATIENCE) -> bool:
-    """Tell whether ``target`` answers on TCP at ``address`` to ``source``, None being the caller's namespace."""
-    with ExitStack() as stack:
-        with target.entered():
-            server = stack.enter_context(listener(address))
-        if source is None:
-            client = stack.enter_context(socket.socket())
-        else:
-            with source.entered():
-                client = stack.enter_context(socket.socket())
-        client.settimeout(patience)
-        try:
-            talk(client, server)
-        except OSError:
-            return False
-    return True
-
-
-def forked(work: Callable[[], object]) -> int:
-    """Run ``work`` in a child process and return its pid; the child ends with 0, or with 1 on an exception."""
-    with warnings.catch_warnings():
-        # Newer Pythons warn of forks beside threads; a test runner's idle helpers hold no lock we take.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        pid = os.fork()
-    if pid:
-        return pid
-    status = 1
-    try:
-        work()
-        status = 0
-    except BaseException as error:
-        os.write(2, f"in the child: {error!r}\n".encode())
-    finally:
-        os._exit(status)
-
-
-def route_out(sandbox: Sandbox, endpoint: Endpoint) -> None:
-    """Set a sandbox's default routes as the engine does."""
-    with sandbox.entered():
-        for gateway in filter(None, (endpoint.gateway, endpoint.gateway6)):
-            routes.lead(gateway, endpoint.interface)
-
 
 class NetworkDriverSuite:
     """The contract as tests. Subclasses give the fixture ``make``."""
@@ -412,6 +304,31 @@ class NetworkDriverSuite:
         assert setting.sandbox("c1").interfaces() == {"lo", first.interface}
         assert list(setting.driver.endpoints(setting.network)) == ["c1"]
 
+    def test_a_network_of_both_families(self, setting: Setting) -> None:
+        if not (setting.capabilities.configurable and setting.capabilities.addressed and setting.capabilities.ipv6):
+            return
+        wanted = msgspec.structs.replace(setting.named("second"), ipv6=True)
+        network = setting.driver.create(wanted)
+        assert setting.driver.describe(wanted).pools == network.pools
+        assert [pool.ipv6 for pool in network.pools] == [False, True]
+        one, two = setting.connect("c1", network=network), setting.connect("c2", network=network)
+        assert one.gateway6 == network.pools[1].gateway and 0 < one.prefix6 <= 128
+        assert len({one.address, one.address6, two.address, two.address6}) == 4
+        for address in (two.address, two.address6):
+            assert reaches(setting.sandbox("c1"), setting.sandbox("c2"), address)
+            assert reaches(None, setting.sandbox("c2"), address)
+
+    def test_a_network_of_ipv6_alone(self, setting: Setting) -> None:
+        if not (setting.capabilities.configurable and setting.capabilities.addressed and setting.capabilities.ipv6):
+            return
+        pool = Pool(subnet="2001:db8:55::/64", gateway="2001:db8:55::99", range="2001:db8:55::aa00/120")
+        wanted = msgspec.structs.replace(setting.named("second"), ipv4=False, ipv6=True, pools=(pool,))
+        network = setting.driver.create(wanted)
+        endpoint = setting.connect("c1", network=network)
+        assert (endpoint.address, endpoint.gateway, endpoint.gateway6) == ("", "", "2001:db8:55::99")
+        assert endpoint.address6.startswith("2001:db8:55::aa")
+        assert reaches(None, setting.sandbox("c1"), endpoint.address6)
+
     def test_an_internal_network_has_no_way_out(self, setting: Setting) -> None:
         if not (setting.capabilities.configurable and setting.capabilities.addressed):
             return
@@ -479,7 +396,7 @@ def _links() -> set[str]:
 
 def _links_settle_to(expected: set[str]) -> bool:
     # The kernel removes a namespace's links when it gets to it.
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + PATIENCE
     while _links() != expected and time.monotonic() < deadline:
         time.sleep(0.002)
     return _links() == expected

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from sampan.kernel import routes
-from sampan.testing.network import fresh_host
+from sampan.testing.sandbox import fresh_host
 
 
 def run(*command: str) -> str:

@@ -1,4 +1,4 @@
-"""Connect containers by Linux bridges: one network, one bridge, one subnet.
+"""Connect containers by Linux bridges: one network, one bridge, a subnet of each family that it has.
 
 State, under ``root``: a directory per network with its record (survives a boot) and its leases (do not). Under
 ``run_root``: a mark per network that says what the host was last seen to have, so that a connection to a bridge
@@ -15,7 +15,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,11 +28,14 @@ from sampan_plugins.network.bridge import firewall, leases, links, options, reco
 from sampan_plugins.network.bridge import subnet as subnets
 from sampan_plugins.network.bridge.firewall import Rules
 from sampan_plugins.network.bridge.leases import Lease
+from sampan_plugins.network.bridge.links import Address
 from sampan_plugins.network.bridge.netlink import Netlink
 from sampan_plugins.network.bridge.records import Record
+from sampan_plugins.network.bridge.subnet import Subnet
 
 _HOST_LOCK = "/run/sampan-network.lock"
-_FORWARDING = "/proc/sys/net/ipv4/ip_forward"
+_FORWARDING = {False: "/proc/sys/net/ipv4/ip_forward", True: "/proc/sys/net/ipv6/conf/all/forwarding"}
+_LINK_LOCAL = (Subnet(0xA9FE0000, 16), Subnet(0xFE80 << 112, 64, True))  # 169.254.0.0/16, fe80::/64
 
 
 class _Mark(msgspec.Struct, frozen=True):
@@ -45,7 +48,7 @@ class _Mark(msgspec.Struct, frozen=True):
 class BridgeDriver(NetworkDriver):
     """The driver. The module's documentation tells how it works."""
 
-    capabilities = NetworkCapabilities(sandboxed=True, addressed=True, configurable=True)
+    capabilities = NetworkCapabilities(sandboxed=True, addressed=True, ipv6=True, configurable=True)
 
     def __init__(self, root: str, run_root: str, table: Mapping[str, Any]) -> None:
         self._options = options.of_plugin(table)
@@ -54,12 +57,16 @@ class BridgeDriver(NetworkDriver):
         os.makedirs(root, mode=0o700, exist_ok=True)
 
     def create(self, network: Network) -> Network:
-        """Check a network's settings, fill in subnet and gateway, and put its bridge on the host."""
+        """Check a network's settings, fill in subnets and gateways, and put its bridge on the host."""
         where = records.directory(self._root, network)
         with _translated(f"network {network.name}"), self._locked():
             record = self._prepared(network, where)
-        pool = Pool(subnet=record.subnet, gateway=record.gateway, automatic=record.automatic)
-        return msgspec.structs.replace(network, pools=(pool,))
+        return msgspec.structs.replace(network, pools=record.pools)
+
+    def describe(self, network: Network) -> Network:
+        """Return the network with its subnets and gateways, once they are chosen."""
+        record = records.load(records.directory(self._root, network))
+        return msgspec.structs.replace(network, pools=record.pools) if record else network
 
     def remove(self, network: Network) -> None:
         """Take the bridge, its rules and its records away."""
@@ -78,8 +85,7 @@ class BridgeDriver(NetworkDriver):
             raise InvalidInput(f"network {network.name} needs a sandbox to connect to")
         where = records.directory(self._root, network)
         mac = subnets.parse_mac(request.mac) if request.mac else ""
-        if request.address6 or request.link_local:
-            raise InvalidInput(f"network {network.name} has no IPv6 and no link-local addresses to give")
+        local = [_link_local(address) for address in request.link_local]
         for option in request.options:
             raise InvalidInput(f"unknown option of a connection to network {network.name}: {option!r}")
         with _translated(f"network {network.name}"):
@@ -87,7 +93,7 @@ class BridgeDriver(NetworkDriver):
                 record = self._prepared(network, where)
                 lease = self._lend(record, where, request)
             try:
-                return self._plug(network, record, lease, sandbox, request, mac)
+                return self._plug(network, record, lease, sandbox, request, mac, local)
             except BaseException:
                 self._give_back(where, request.container)
                 raise
@@ -146,10 +152,10 @@ class BridgeDriver(NetworkDriver):
         index = links.index(record.bridge)
         if not index or mark is None or mark.bridge != index:
             return False
-        if not links.serves(record.bridge, record.parsed_gateway()):
-            return False
-        if not record.internal and not _forwarding():
-            return False
+        for plan in record.plans():
+            serves = links.serves6 if plan.subnet.ipv6 else links.serves
+            if not serves(record.bridge, plan.gateway) or not (record.internal or _forwarding(plan.subnet.ipv6)):
+                return False
         if not self._options.firewall:
             return not mark.generation
         generation = firewall.generation()
@@ -163,30 +169,25 @@ class BridgeDriver(NetworkDriver):
     def _settle(self, network: Network) -> Record:
         """Choose what is open in a network that has no record yet, and keep it. Raises Conflict."""
         own = options.of_network(network.options)
-        if network.ipv6 or not network.ipv4:
-            raise InvalidInput(f"network {network.name} can have IPv4 addresses only")
-        default, (pool, *more) = network.default, network.pools or (Pool(),)
-        if more:
-            raise InvalidInput(f"network {network.name} can have one subnet")
-        if pool.range or pool.reserved:
-            raise InvalidInput(f"network {network.name} can have no range of addresses and reserve none")
-        # What the engine's record of the default network says is what was once chosen here, not by a user.
-        wanted = self._options.subnet if default else "" if pool.automatic else pool.subnet
+        pools = records.wanted(network)
+        if network.default:
+            # What the engine's record of it says is what was once chosen here, not by a user.
+            given = self._options.subnet
+            pools = {
+                ipv6: Pool(subnet=given or pool.subnet, automatic=not given) for ipv6, pool in pools.items()
+            }
         with Netlink() as rtnl:
-            bridge = self._bridge_name(rtnl, network, own.bridge, default)
-            taken = self._others(network.id) + links.taken(rtnl, besides=bridge)
-        subnet = records.choose(wanted, taken, preferred=pool.subnet)
-        gateway = records.gateway_of(subnet, "" if default else pool.gateway)
+            bridge = self._bridge_name(rtnl, network, own.bridge, network.default)
+            chosen = self._chosen(rtnl, network.id, bridge, pools)
         record = Record(
             id=network.id,
             name=network.name,
             bridge=bridge,
-            subnet=str(subnet),
-            gateway=subnets.text(gateway),
+            pools=chosen,
             mtu=own.mtu if own.mtu >= 0 else self._options.mtu,
             internal=network.internal,
             masquerade=own.masquerade,
-            automatic=not wanted,
+            icc=own.icc,
             asked=self._asked(network),
         )
         records.save(records.directory(self._root, network), record)
@@ -197,14 +198,20 @@ class BridgeDriver(NetworkDriver):
         if links.index(record.bridge):
             return record
         with Netlink() as rtnl:
-            taken = links.taken(rtnl, besides=record.bridge)
-        wanted = "" if record.automatic else record.subnet
-        subnet = records.choose(wanted, taken, preferred=record.subnet)
-        if str(subnet) == record.subnet:
+            pools = self._chosen(rtnl, record.id, record.bridge, {pool.ipv6: pool for pool in record.pools})
+        if pools == record.pools:
             return record
-        changed = msgspec.structs.replace(record, subnet=str(subnet), gateway=subnets.text(subnet.base + 1))
+        changed = msgspec.structs.replace(record, pools=pools)
         records.save(f"{self._root}/{record.id}", changed)
         return changed
+
+    def _chosen(self, rtnl: Netlink, network: str, bridge: str, pools: Mapping[bool, Pool]) -> tuple[Pool, ...]:
+        """Return pools, which are given by whether they are of IPv6, with all settled that is open in them."""
+        found = []
+        for ipv6, pool in pools.items():
+            taken = self._others(network) + links.taken(rtnl, besides=bridge, ipv6=ipv6)
+            found.append(records.settle(pool, records.candidates(pool, ipv6=ipv6), taken))
+        return tuple(found)
 
     def _bridge_name(self, rtnl: Netlink, network: Network, wanted: str, default: bool) -> str:
         if wanted or not default:
@@ -223,10 +230,11 @@ class BridgeDriver(NetworkDriver):
                 return name
         return names[0]
 
-    def _others(self, network: str) -> list[tuple[subnets.Subnet, str]]:
+    def _others(self, network: str) -> records.Taken:
         return [
-            (record.parsed_subnet(), f"network {record.name}")
+            (plan.subnet, f"network {record.name}")
             for record in records.walk(self._root)
+            for plan in record.plans()
             if record.id != network
         ]
 
@@ -235,9 +243,10 @@ class BridgeDriver(NetworkDriver):
         leases.sweep(f"{self._root}/{record.id}")
         with Netlink() as rtnl:
             self._ensure_bridge(rtnl, record)
-        if not record.internal and not _forwarding():
-            with open(_FORWARDING, "w") as file:
-                file.write("1")
+        for plan in record.plans():
+            if not record.internal and not _forwarding(plan.subnet.ipv6):
+                with open(_FORWARDING[plan.subnet.ipv6], "w") as file:
+                    file.write("1")
         generation = 0
         if self._options.firewall:
             firewall.install(_rules(record))
@@ -247,7 +256,7 @@ class BridgeDriver(NetworkDriver):
         self._put_mark(record, _Mark(links.index(record.bridge), generation))
 
     def _ensure_bridge(self, rtnl: Netlink, record: Record) -> None:
-        gateway = record.parsed_gateway()
+        plans = record.plans()
         if links.index(record.bridge):
             if not links.belongs(rtnl, record.bridge, self._alias(record.id)):
                 raise Conflict(
@@ -255,10 +264,12 @@ class BridgeDriver(NetworkDriver):
                     "remove it, or give the network another bridge name",
                 )
         else:
-            links.create_bridge(rtnl, record.bridge, gateway, record.mtu)
+            links.create_bridge(rtnl, record.bridge, plans[0].gateway, record.mtu)
         links.mark(rtnl, record.bridge, self._alias(record.id))
-        links.without_ipv6(record.bridge)
-        links.address_bridge(rtnl, record.bridge, gateway, record.parsed_subnet())
+        links.set_ipv6(record.bridge, record.ipv6)
+        links.address_bridge(rtnl, record.bridge, [links.Address(plan.gateway, plan.subnet) for plan in plans])
+        ports = [lease.host_interface for lease in leases.load(f"{self._root}/{record.id}").held.values()]
+        links.attach(rtnl, record.bridge, ports, isolated=not record.icc)
 
     def _dismantle(self, record: Record, where: str) -> None:
         with Netlink() as rtnl:
@@ -282,29 +293,34 @@ class BridgeDriver(NetworkDriver):
         if old and links.index(old.host_interface):
             raise Conflict(f"container {request.container[:12]} is connected to network {record.name} already")
         name = f"veth{os.urandom(6).hex()[:11]}"
-        lease = state.lend(
-            request.container, record.parsed_subnet(), record.parsed_gateway(), request.address, name
-        )
+        wanted = {False: request.address, True: request.address6}
+        lease = state.lend(request.container, record.plans(), wanted, name)
         leases.save(where, state)
         return lease
 
     def _plug(
-        self, network: Network, record: Record, lease: Lease, sandbox: str, request: EndpointRequest, mac: str
-    ) -> Endpoint:
-        subnet = record.parsed_subnet()
-        mac = mac or subnets.mac(lease.address)
-        plug = links.Plug(record.bridge, lease.host_interface, mac, record.mtu, request.interface)
-        interface = links.plug(sandbox, plug, lease.address, subnet)
-        return Endpoint(
-            network=network.id,
-            driver=network.driver,
-            interface=interface,
-            host_interface=lease.host_interface,
-            address=subnets.text(lease.address),
-            prefix=subnet.prefix,
-            gateway="" if record.internal else record.gateway,
-            mac=mac,
+        self, network: Network, record: Record, lease: Lease, sandbox: str, request: EndpointRequest, mac: str,
+        local: Sequence[Address],
+    ) -> Endpoint:  # fmt: skip
+        plans = record.plans()
+        addresses = [Address(lease.of(ipv6=plan.subnet.ipv6), plan.subnet) for plan in plans]
+        mac = mac or subnets.mac(addresses[0].number)
+        plug = links.Plug(
+            bridge=record.bridge, host_name=lease.host_interface, mac=mac, mtu=record.mtu,
+            addresses=[*addresses, *local], name=request.interface, isolated=not record.icc,
         )
+        interface = links.plug(sandbox, plug)
+        endpoint = Endpoint(
+            network=network.id, driver=network.driver, interface=interface, host_interface=lease.host_interface, mac=mac
+        )
+        for one, plan in zip(addresses, plans, strict=True):
+            which = "6" if plan.subnet.ipv6 else ""
+            told = {
+                "address": plan.subnet.text(one.number), "prefix": plan.subnet.prefix,
+                "gateway": "" if record.internal else plan.subnet.text(plan.gateway),
+            }
+            endpoint = msgspec.structs.replace(endpoint, **{name + which: value for name, value in told.items()})
+        return endpoint
 
     def _give_back(self, where: str, container: str) -> None:
         lease = leases.load(where).held.get(container)
@@ -377,11 +393,21 @@ def _translated(what: str) -> Iterator[None]:
 
 
 def _rules(record: Record) -> Rules:
-    return Rules(record.bridge, record.parsed_subnet(), record.internal, record.masquerade)
+    subnets = tuple(plan.subnet for plan in record.plans())
+    return Rules(record.bridge, subnets, record.internal, record.masquerade, record.icc)
 
 
-def _forwarding() -> bool:
-    with open(_FORWARDING) as file:
+def _link_local(text: str) -> Address:
+    """Return an address of the interface alone. Raises InvalidInput."""
+    number = subnets.number(text)
+    for subnet in _LINK_LOCAL:
+        if (":" in text) == subnet.ipv6 and subnet.host(number):
+            return Address(number, subnet, local=True)
+    raise InvalidInput(f"invalid link-local address {text}")
+
+
+def _forwarding(ipv6: bool) -> bool:
+    with open(_FORWARDING[ipv6]) as file:
         return file.read().strip() != "0"
 
 

@@ -1,14 +1,16 @@
 """Let containers out, and keep strangers out, with nftables.
 
-A network has an nftables table of its own, named after its bridge, replaced as a whole in one transaction:
+A network has an nftables table of its own for each family of its addresses, named after its bridge, replaced as a
+whole in one transaction:
 
 - what containers send elsewhere leaves with the host's address (masquerade);
 - what comes from elsewhere to the bridge passes only as an answer. A host next door that routes the subnet by this one
-  reaches no container, and neither does a container of another bridge. An internal network passes nothing.
+  reaches no container, and neither does a container of another bridge. An internal network passes nothing;
+- where containers are kept from each other, none reaches another by way of the gateway. (On the bridge their ports are
+  isolated.)
 
-A packet has to be accepted by every base chain it meets. So where iptables' FORWARD chain drops by policy (Docker
-sets that, and ufw), the bridge is let through there as well, at the chain's end, so that an administrator's own rules
-come first. What else drops (firewalld, hand-written tables) is left to who set it.
+A packet has to be accepted by every base chain it meets: ``iptables`` tells what that takes. What else drops
+(firewalld, hand-written tables) is left to who set it.
 
 ``generation`` is the kernel's count of changes to the rules: while it stands still, nobody has touched ours.
 """
@@ -16,13 +18,14 @@ come first. What else drops (firewalld, hand-written tables) is left to who set 
 from __future__ import annotations
 
 import errno
-import os
 import struct
 from typing import Any
 
 import msgspec
 
 from sampan.errors import Unsupported
+from sampan_plugins.network.bridge import iptables
+from sampan_plugins.network.bridge import subnet as subnets
 from sampan_plugins.network.bridge.netlink import (
     ACK,
     APPEND,
@@ -46,7 +49,8 @@ _NEWTABLE, _GETTABLE, _DELTABLE, _NEWCHAIN, _GETCHAIN, _NEWRULE, _GETRULE, _GETG
 _NETLINK_NETFILTER = 12
 _BATCH_BEGIN, _BATCH_END = 16, 17
 _HEADER = 20  # nlmsghdr and nfgenmsg
-_IPV4 = 2
+_FAMILIES = {False: 2, True: 10}  # NFPROTO_IPV4, NFPROTO_IPV6
+_SOURCE = {False: 12, True: 8}  # where the source address is in the header, in bytes
 _FORWARD, _POSTROUTING = 2, 4
 _FILTER_PRIORITY, _SRCNAT_PRIORITY = 0, 100
 _REG, _VERDICT_REG = 1, 0
@@ -61,16 +65,17 @@ _Expression = dict[str, Any]
 
 
 class Rules(msgspec.Struct, frozen=True):
-    """What a network's rules are made of."""
+    """What a network's rules are made of: its subnets are one of each family that it has."""
 
     bridge: str
-    subnet: Subnet
+    subnets: tuple[Subnet, ...]
     internal: bool
     masquerade: bool
+    icc: bool
 
     @property
     def table(self) -> str:
-        """The name of the network's table."""
+        """The name of the network's tables."""
         return f"sampan-{self.bridge}"
 
 
@@ -83,73 +88,124 @@ def generation() -> int:
 def intact(rules: Rules) -> bool:
     """Tell whether the network's rules are in force, without importing what making them takes."""
     with _netfilter() as nft:
-        if not _found(nft, _GETTABLE, {1: rules.table}):
-            return False
-        if not _dropping(nft):
-            return True
-        dumped = b"".join(nft.ask(_get(_GETRULE, DUMP, _IPV4, {1: "filter", 2: "FORWARD"})))
-    # One rule for each direction compares with the bridge's name, which iptables writes with its final zero.
-    name = rules.bridge.encode() + b"\0"
-    return dumped.count(struct.pack("=HH", 4 + len(name), _DATA_VALUE) + name) >= 2
+        return all(_intact(nft, rules, _FAMILIES[subnet.ipv6]) for subnet in rules.subnets)
+
+
+def _intact(nft: Netlink, rules: Rules, family: int) -> bool:
+    if not _found(nft, _GETTABLE, family, {1: rules.table}):
+        return False
+    # One rule for each direction.
+    return not _dropping(nft, family) or _passes(nft, rules.bridge, family) >= 2
+
+
+def _passes(nft: Netlink, bridge: str, family: int) -> int:
+    """Return how many rules of iptables' FORWARD chain (its nftables kind) speak of a bridge."""
+    try:
+        dumped = b"".join(nft.ask(_get(_GETRULE, DUMP, family, {1: "filter", 2: "FORWARD"})))
+    except Refused as error:
+        if absent(error):
+            return 0
+        raise
+    # They compare with its name, which iptables writes with its final zero.
+    name = bridge.encode() + b"\0"
+    return dumped.count(struct.pack("=HH", 4 + len(name), _DATA_VALUE) + name)
 
 
 def install(rules: Rules) -> None:
     """Put the network's rules in force, whatever is there. Raises Unsupported when the kernel cannot."""
     (classes,) = import_alone("pyroute2.netlink.nfnetlink.nftsocket")
-    table = {"NFTA_TABLE_NAME": rules.table}
-    requests = [
-        _put(_NEWTABLE, CREATE, classes.nft_table_msg, table),
-        _put(_DELTABLE, 0, classes.nft_table_msg, table),
-        _put(_NEWTABLE, CREATE, classes.nft_table_msg, table),
-        _chain(classes, rules, "forward", "filter", _FORWARD, _FILTER_PRIORITY),
-    ]
-    requests += [_rule(classes, rules, "forward", expressions) for expressions in _forward(rules)]
-    if rules.masquerade and not rules.internal:
-        requests.append(_chain(classes, rules, "postrouting", "nat", _POSTROUTING, _SRCNAT_PRIORITY))
-        requests.append(_rule(classes, rules, "postrouting", _leaving(rules)))
+    requests = [request for subnet in rules.subnets for request in _Table(classes, rules, subnet).requests()]
     try:
         with _netfilter() as nft:
             nft.ask(_batch(_BATCH_BEGIN), *requests, _batch(_BATCH_END))
-            dropping = _dropping(nft)
+            dropping = {subnet.ipv6: _dropping(nft, _FAMILIES[subnet.ipv6]) for subnet in rules.subnets}
     except Refused as error:
         raise _unsupported(error) from error
-    _pass_iptables(rules, dropping)
+    for ipv6, drops in dropping.items():
+        iptables.let_through(rules.bridge, dropping=drops, ipv6=ipv6)
 
 
 def uninstall(bridge: str) -> None:
     """Take the network's rules away, whatever is left of them. Where there is no nftables there are none."""
-    table = f"sampan-{bridge}"
-    try:
-        with _netfilter() as nft:
-            if _found(nft, _GETTABLE, {1: table}):
-                (classes,) = import_alone("pyroute2.netlink.nfnetlink.nftsocket")
-                request = _put(_DELTABLE, 0, classes.nft_table_msg, {"NFTA_TABLE_NAME": table})
-                nft.ask(_batch(_BATCH_BEGIN), request, _batch(_BATCH_END))
-    except Unsupported:
-        pass
-    except Refused as error:
-        # EINVAL is what the kernel answers for a subsystem it does not have.
-        if not absent(error) and error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
-            raise
-    _unpass_iptables(bridge)
+    for ipv6, family in _FAMILIES.items():
+        passed = 0
+        try:
+            with _netfilter() as nft:
+                _remove(nft, family, f"sampan-{bridge}")
+                passed = _passes(nft, bridge, family)
+        except Unsupported:
+            pass
+        except Refused as error:
+            # EINVAL is what the kernel answers for a subsystem it does not have.
+            if not absent(error) and error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
+                raise
+        iptables.hold_back(bridge, passed=passed > 0, ipv6=ipv6)
+
+
+def _remove(nft: Netlink, family: int, table: str) -> None:
+    if _found(nft, _GETTABLE, family, {1: table}):
+        (classes,) = import_alone("pyroute2.netlink.nfnetlink.nftsocket")
+        request = _put(_DELTABLE, 0, family, classes.nft_table_msg, {"NFTA_TABLE_NAME": table})
+        nft.ask(_batch(_BATCH_BEGIN), request, _batch(_BATCH_END))
+
+
+class _Table:
+    """A network's table of one family, as requests."""
+
+    def __init__(self, classes: Any, rules: Rules, subnet: Subnet) -> None:
+        self._classes = classes
+        self._rules = rules
+        self._subnet = subnet
+        self._family = _FAMILIES[subnet.ipv6]
+
+    def requests(self) -> list[Request]:
+        """Return what replaces the table with a new one."""
+        message, name = self._classes.nft_table_msg, {"NFTA_TABLE_NAME": self._rules.table}
+        found = [
+            _put(kind, flags, self._family, message, name)
+            for kind, flags in ((_NEWTABLE, CREATE), (_DELTABLE, 0), (_NEWTABLE, CREATE))
+        ]
+        found.append(self._chain("forward", "filter", _FORWARD, _FILTER_PRIORITY))
+        found += [self._rule("forward", expressions) for expressions in _forward(self._rules)]
+        if self._rules.masquerade and not self._rules.internal:
+            found.append(self._chain("postrouting", "nat", _POSTROUTING, _SRCNAT_PRIORITY))
+            found.append(self._rule("postrouting", _leaving(self._rules.bridge, self._subnet)))
+        return found
+
+    def _chain(self, name: str, kind: str, hook: int, priority: int) -> Request:
+        attrs = {
+            "NFTA_CHAIN_TABLE": self._rules.table,
+            "NFTA_CHAIN_NAME": name,
+            "NFTA_CHAIN_HOOK": {"attrs": [("NFTA_HOOK_HOOKNUM", hook), ("NFTA_HOOK_PRIORITY", priority)]},
+            "NFTA_CHAIN_TYPE": kind,
+        }
+        return _put(_NEWCHAIN, CREATE, self._family, self._classes.nft_chain_msg, attrs)
+
+    def _rule(self, chain: str, expressions: list[_Expression]) -> Request:
+        attrs = {
+            "NFTA_RULE_TABLE": self._rules.table, "NFTA_RULE_CHAIN": chain, "NFTA_RULE_EXPRESSIONS": expressions,
+        }
+        return _put(_NEWRULE, CREATE | APPEND, self._family, self._classes.nft_rule_msg, attrs)
 
 
 def _forward(rules: Rules) -> list[list[_Expression]]:
-    inwards = [*_interface(_OIFNAME, _EQ, rules.bridge), *_interface(_IIFNAME, _NEQ, rules.bridge)]
-    outwards = [*_interface(_IIFNAME, _EQ, rules.bridge), *_interface(_OIFNAME, _NEQ, rules.bridge)]
+    bridge = rules.bridge
+    inwards = [*_interface(_OIFNAME, _EQ, bridge), *_interface(_IIFNAME, _NEQ, bridge)]
+    outwards = [*_interface(_IIFNAME, _EQ, bridge), *_interface(_OIFNAME, _NEQ, bridge)]
+    around = [*_interface(_IIFNAME, _EQ, bridge), *_interface(_OIFNAME, _EQ, bridge)]
+    among = [] if rules.icc else [[*around, *_no_answer(), _drop()]]
     if rules.internal:
-        return [[*inwards, _drop()], [*outwards, _drop()]]
-    return [[*inwards, *_no_answer(), _drop()]]
+        return [[*inwards, _drop()], [*outwards, _drop()], *among]
+    return [[*inwards, *_no_answer(), _drop()], *among]
 
 
-def _leaving(rules: Rules) -> list[_Expression]:
-    mask = (0xFFFFFFFF << (32 - rules.subnet.prefix)) & 0xFFFFFFFF
-    source = {"base": 1, "offset": 12, "len": 4}  # the IP header's source address
+def _leaving(bridge: str, subnet: Subnet) -> list[_Expression]:
+    base = subnets.packed(subnet.base, subnet.ipv6)
     return [
-        _expression("payload", dreg=_REG, **source),
-        _masked(mask.to_bytes(4, "big")),
-        _compare(_EQ, rules.subnet.base.to_bytes(4, "big")),
-        *_interface(_OIFNAME, _NEQ, rules.bridge),
+        _expression("payload", dreg=_REG, base=1, offset=_SOURCE[subnet.ipv6], len=len(base)),
+        _masked(subnet.mask),
+        _compare(_EQ, base),
+        *_interface(_OIFNAME, _NEQ, bridge),
         _expression("masq"),
     ]
 
@@ -187,23 +243,8 @@ def _expression(name: str, **attributes: Any) -> _Expression:
     return {"attrs": [("NFTA_EXPR_NAME", name), ("NFTA_EXPR_DATA", {"attrs": attrs})]}
 
 
-def _chain(classes: Any, rules: Rules, name: str, kind: str, hook: int, priority: int) -> Request:
-    attrs = {
-        "NFTA_CHAIN_TABLE": rules.table,
-        "NFTA_CHAIN_NAME": name,
-        "NFTA_CHAIN_HOOK": {"attrs": [("NFTA_HOOK_HOOKNUM", hook), ("NFTA_HOOK_PRIORITY", priority)]},
-        "NFTA_CHAIN_TYPE": kind,
-    }
-    return _put(_NEWCHAIN, CREATE, classes.nft_chain_msg, attrs)
-
-
-def _rule(classes: Any, rules: Rules, chain: str, expressions: list[_Expression]) -> Request:
-    attrs = {"NFTA_RULE_TABLE": rules.table, "NFTA_RULE_CHAIN": chain, "NFTA_RULE_EXPRESSIONS": expressions}
-    return _put(_NEWRULE, CREATE | APPEND, classes.nft_rule_msg, attrs)
-
-
-def _put(kind: int, flags: int, message: Any, attrs: dict[str, Any]) -> Request:
-    return Request(kind, flags | ACK, message, {"nfgen_family": _IPV4}, list(attrs.items()))
+def _put(kind: int, flags: int, family: int, message: Any, attrs: dict[str, Any]) -> Request:
+    return Request(kind, flags | ACK, message, {"nfgen_family": family}, list(attrs.items()))
 
 
 def _batch(kind: int) -> Request:
@@ -226,80 +267,19 @@ def _netfilter() -> Netlink:
         raise _unsupported(error) from error
 
 
-def _found(nft: Netlink, kind: int, names: dict[int, str]) -> dict[int, bytes]:
+def _found(nft: Netlink, kind: int, family: int, names: dict[int, str]) -> dict[int, bytes]:
     try:
-        return attributes(nft.ask(_get(kind, ACK, _IPV4, names))[0][_HEADER:])
+        return attributes(nft.ask(_get(kind, ACK, family, names))[0][_HEADER:])
     except Refused as error:
         if absent(error):
             return {}
         raise
 
 
-def _dropping(nft: Netlink) -> bool:
+def _dropping(nft: Netlink, family: int) -> bool:
     """Tell whether the FORWARD chain of iptables (its nftables kind) drops by policy."""
-    chain = _found(nft, _GETCHAIN, {1: "filter", 3: "FORWARD"})
+    chain = _found(nft, _GETCHAIN, family, {1: "filter", 3: "FORWARD"})
     return bool(chain) and int.from_bytes(chain.get(_CHAIN_POLICY, b"\1"), "big") == _DROP
-
-
-def _pass_iptables(rules: Rules, dropping: bool) -> None:
-    if dropping:
-        program = _program("iptables-nft", "iptables")
-        if program is None:
-            raise Unsupported(
-                "the host's FORWARD chain drops what is forwarded and there is no iptables to let "
-                f"{rules.bridge} through",
-                "install iptables, or set the chain's policy to accept",
-            )
-        _pass(program, rules.bridge)
-    legacy = _program("iptables-legacy") if _legacy() else None
-    if legacy and "-P FORWARD DROP" in _run(legacy, "-S", "FORWARD")[1]:
-        _pass(legacy, rules.bridge)
-
-
-def _unpass_iptables(bridge: str) -> None:
-    programs = [_program("iptables-nft", "iptables")]
-    programs += [_program("iptables-legacy")] if _legacy() else []
-    for program in filter(None, programs):
-        for passing in _passing(bridge):
-            if _run(program, "-C", "FORWARD", *passing)[0] == 0:
-                _run(program, "-D", "FORWARD", *passing)
-
-
-def _pass(program: str, bridge: str) -> None:
-    for passing in _passing(bridge):
-        if _run(program, "-C", "FORWARD", *passing)[0]:
-            status, _out, reason = _run(program, "-A", "FORWARD", *passing)
-            if status:
-                raise Unsupported(f"iptables does not let {bridge} through: {reason.strip()}")
-
-
-def _passing(bridge: str) -> list[list[str]]:
-    # Both ways and unconditionally: what may not pass our own table has dropped.
-    return [["-i", bridge, "-j", "ACCEPT"], ["-o", bridge, "-j", "ACCEPT"]]
-
-
-def _legacy() -> bool:
-    # Asking iptables-legacy itself would load its kernel modules.
-    try:
-        with open("/proc/self/net/ip_tables_names") as file:
-            return "filter" in file.read().split()
-    except OSError:
-        return False
-
-
-def _program(*names: str) -> str | None:
-    for name in names:
-        for directory in ("/usr/sbin", "/sbin", "/usr/local/sbin", "/usr/bin"):
-            if os.access(f"{directory}/{name}", os.X_OK):
-                return f"{directory}/{name}"
-    return None
-
-
-def _run(program: str, *arguments: str) -> tuple[int, str, str]:
-    import subprocess
-
-    done = subprocess.run([program, "-w", "10", *arguments], capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout, done.stderr
 
 
 def _unsupported(error: OSError) -> Unsupported:

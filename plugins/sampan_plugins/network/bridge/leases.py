@@ -8,58 +8,80 @@ name holds the boot's id, and a crash that tears a file ends the boot it belongs
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import msgspec
 
 from sampan.errors import Conflict, Corrupt, InvalidInput, Unavailable
 from sampan_plugins.network.bridge import subnet as subnets
-from sampan_plugins.network.bridge.subnet import Subnet
+from sampan_plugins.network.bridge.records import Plan
 
 
 class Lease(msgspec.Struct, frozen=True):
-    """A container's address, as a number, and the name of its interface on the host."""
+    """A container's addresses, as numbers, and the name of its interface on the host; 0: none of that family."""
 
     address: int
     host_interface: str
+    address6: int = 0
+
+    def of(self, *, ipv6: bool) -> int:
+        """Return the address of a family."""
+        return self.address6 if ipv6 else self.address
 
 
 class Leases(msgspec.Struct):
-    """The leases of one network by container id, and the address lent last."""
+    """The leases of one network by container id, and the address of each family that was lent last."""
 
     last: int = 0
     held: dict[str, Lease] = {}
+    last6: int = 0
 
-    def lend(self, container: str, subnet: Subnet, gateway: int, wanted: str, interface: str) -> Lease:
-        """Lend an address: the one wanted, or the next free one above the last lent, wrapping around.
+    def lend(self, container: str, plans: Collection[Plan], wanted: Mapping[bool, str], interface: str) -> Lease:
+        """Lend an address of each plan: one that is wanted, or the next free one above the last lent, wrapping around.
 
-        Raises Conflict when ``wanted`` is taken, InvalidInput when it is no host address of the subnet,
-        Unavailable when none is free.
+        ``wanted`` has addresses by whether they are of IPv6. Raises Conflict when one is taken, InvalidInput when it is
+        no host address of a subnet, Unavailable when none is free.
         """
-        used = {lease.address for lease in self.held.values()} | {gateway}
-        if wanted:
-            address = _wanted(wanted, subnet, used)
-        else:
-            address = self._next(subnet, used)
-            self.last = address
-        lease = Lease(address, interface)
+        chosen = {plan.subnet.ipv6: self._choose(plan, wanted.get(plan.subnet.ipv6, "")) for plan in plans}
+        for ipv6, address in wanted.items():
+            if address and ipv6 not in chosen:
+                raise InvalidInput(_elsewhere(address))
+        lease = Lease(chosen.get(False, 0), interface, chosen.get(True, 0))
         self.held[container] = lease
         return lease
 
-    def _next(self, subnet: Subnet, used: Collection[int]) -> int:
-        for address in subnet.hosts_after(self.last if self.last in subnet else subnet.base):
+    def _choose(self, plan: Plan, wanted: str) -> int:
+        ipv6 = plan.subnet.ipv6
+        used = {lease.of(ipv6=ipv6) for lease in self.held.values()} | plan.reserved | {plan.gateway}
+        if wanted:
+            return _wanted(wanted, plan, used)
+        last = self.last6 if ipv6 else self.last
+        for address in plan.subnet.hosts_after(last, plan.part):
             if address not in used:
+                if ipv6:
+                    self.last6 = address
+                else:
+                    self.last = address
                 return address
-        raise Unavailable(f"no address is left in subnet {subnet}", "remove containers that use it")
+        raise Unavailable(
+            f"no available IPv{6 if ipv6 else 4} addresses on this network's address pools: {plan.part}",
+            "stop or disconnect containers that use it",
+        )
 
 
-def _wanted(wanted: str, subnet: Subnet, used: Collection[int]) -> int:
+def _wanted(wanted: str, plan: Plan, used: Collection[int]) -> int:
     address = subnets.number(wanted)
-    if address not in subnet or address in (subnet.base, subnet.broadcast):
-        raise InvalidInput(f"invalid address {wanted}: it is not a host address of subnet {subnet}")
+    if (":" in wanted) != plan.subnet.ipv6 or address not in plan.subnet:
+        raise InvalidInput(_elsewhere(wanted))
+    if not plan.subnet.host(address):
+        raise InvalidInput(f"Invalid address {wanted}: it is not a host address of subnet {plan.subnet}")
     if address in used:
-        raise Conflict(f"address {wanted} is already in use in subnet {subnet}")
+        raise Conflict(f"Address already in use: {wanted}")
     return address
+
+
+def _elsewhere(address: str) -> str:
+    return f"Invalid address {address}: It does not belong to any of this network's subnets"
 
 
 def load(directory: str) -> Leases:

@@ -7,8 +7,12 @@ import os
 import socket
 import struct
 import time
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
+import msgspec
+
+from sampan.errors import Unsupported
 from sampan.kernel import netns
 from sampan_plugins.network.bridge import subnet as subnets
 from sampan_plugins.network.bridge.netlink import (
@@ -34,8 +38,12 @@ _RT_LOCAL, _RT_BROADCAST, _RT_MULTICAST = 2, 3, 5
 
 _SKIP_STATS = 8
 _LINK_HEADER = 32  # nlmsghdr and ifinfomsg
+_IFA_F_NODAD = 0x02
+_SCOPE_UNIVERSE, _SCOPE_LINK = 0, 253
 _IFLA_QDISC, _IFLA_LINKINFO, _IFLA_INFO_SLAVE_DATA, _IFLA_BRPORT_STATE = 6, 18, 5, 1
 _BR_STATE_FORWARDING = b"\3"
+
+_INET6 = "/proc/sys/net/ipv6/conf"
 
 # netdevice(7)
 _SIOCGIFFLAGS, _SIOCGIFADDR = 0x8913, 0x8915
@@ -60,6 +68,24 @@ def serves(name: str, address: int) -> bool:
         except OSError:
             return False
     return bool(flags & _IFF_UP) and int.from_bytes(found, "big") == address
+
+
+class Address(msgspec.Struct, frozen=True):
+    """An address of a link, in its subnet. It can be one that reaches no further than the link."""
+
+    number: int
+    subnet: Subnet
+    local: bool = False
+
+
+def serves6(name: str, address: int) -> bool:
+    """Tell whether the link has this IPv6 address (proc_net(5)). Costs no netlink."""
+    wanted = address.to_bytes(16, "big").hex()
+    try:
+        with open("/proc/thread-self/net/if_inet6") as file:
+            return any(line.startswith(wanted) and line.split()[-1] == name for line in file)
+    except FileNotFoundError:
+        return False
 
 
 def vanishes(name: str) -> bool:
@@ -89,18 +115,24 @@ def mark(rtnl: Netlink, name: str, alias: str) -> None:
     rtnl.ask(_link(_NEWLINK, ACK, {"index": index(name)}, [("IFLA_IFALIAS", alias)]))
 
 
-def address_bridge(rtnl: Netlink, name: str, gateway: int, subnet: Subnet) -> None:
-    """Give the bridge the gateway's address, take away any other, and bring it up."""
+def address_bridge(rtnl: Netlink, name: str, gateways: Collection[Address]) -> None:
+    """Give the bridge the gateways' addresses, take away any other, and bring it up."""
     link = index(name)
-    kept = False
-    for address, prefix in _addresses(rtnl, link):
-        if (address, prefix) == (gateway, subnet.prefix):
-            kept = True
-        else:
-            rtnl.ask(_address(_DELADDR, ACK, link, address, prefix))
-    if not kept:
-        rtnl.ask(_address(_NEWADDR, CREATE | EXCL | ACK, link, gateway, subnet.prefix, subnet.broadcast))
+    missing = {(one.number, one.subnet.prefix, one.subnet.ipv6): one for one in gateways}
+    for found in _addresses(rtnl, link):
+        if missing.pop((found.number, found.subnet.prefix, found.subnet.ipv6), None) is None:
+            rtnl.ask(_address(_DELADDR, ACK, link, found))
+    for one in missing.values():
+        rtnl.ask(_address(_NEWADDR, CREATE | EXCL | ACK, link, one))
     rtnl.ask(_up(link))
+
+
+def attach(rtnl: Netlink, bridge: str, ports: Collection[str], *, isolated: bool) -> None:
+    """Have ports on a bridge, which may have been made anew; those that are gone are passed over."""
+    for port in filter(index, ports):
+        rtnl.ask(_link(_NEWLINK, ACK, {"index": index(port)}, [("IFLA_MASTER", index(bridge))]))
+        if isolated:
+            isolate(rtnl, port)
 
 
 def belongs(rtnl: Netlink, name: str, alias: str) -> bool:
@@ -139,7 +171,7 @@ def delete(name: str) -> None:
                 raise
 
 
-def taken(rtnl: Netlink, besides: str) -> list[tuple[Subnet, str]]:
+def taken(rtnl: Netlink, besides: str, *, ipv6: bool) -> list[tuple[Subnet, str]]:
     """Return every subnet to which the host has a route or an address, and the link it leads to.
 
     All routing tables count, default routes and those of the link ``besides`` do not.
@@ -147,30 +179,39 @@ def taken(rtnl: Netlink, besides: str) -> list[tuple[Subnet, str]]:
     rtmsg = messages().route
     names = dict(socket.if_nameindex())
     found = []
-    for reply in rtnl.ask(Request(_GETROUTE, DUMP, rtmsg, {"family": socket.AF_INET})):
+    for reply in rtnl.ask(Request(_GETROUTE, DUMP, rtmsg, {"family": subnets.family(ipv6)})):
         route = decode(rtmsg, reply)
         target, link = route.get_attr("RTA_DST"), names.get(route.get_attr("RTA_OIF"), "")
         skipped = route["type"] in (_RT_BROADCAST, _RT_MULTICAST) or (besides and link == besides)
         if target and route["dst_len"] and not skipped:
-            found.append((Subnet(subnets.number(target), route["dst_len"]), link))
+            found.append((Subnet(subnets.number(target), route["dst_len"], ipv6), link))
     return found
 
 
-class Plug:
-    """What a container's interface is to be; without a ``name`` it is the first ``ethN`` that is free."""
+class Plug(msgspec.Struct, frozen=True, kw_only=True):
+    """What a container's interface is to be; without a ``name`` it is the first ``ethN`` that is free.
 
-    def __init__(self, bridge: str, host_name: str, mac: str, mtu: int, name: str = "") -> None:
-        self.bridge = bridge
-        self.host_name = host_name
-        self.mac = mac
-        self.mtu = mtu
-        self.name = name
+    An ``isolated`` one does not reach other isolated ones on the bridge.
+    """
+
+    bridge: str
+    host_name: str
+    mac: str
+    mtu: int
+    addresses: Sequence[Address]
+    name: str = ""
+    isolated: bool = False
+
+    @property
+    def ipv6(self) -> bool:
+        """Whether it has an address of IPv6."""
+        return any(address.subnet.ipv6 for address in self.addresses)
 
 
-def plug(sandbox: str, plug: Plug, address: int, subnet: Subnet) -> str:
+def plug(sandbox: str, plug: Plug) -> str:
     """Join the namespace at ``sandbox`` to a bridge and return the new interface's name there.
 
-    The pair is made in one request, its far end directly inside; a second message gives it its address and brings
+    The pair is made in one request, its far end directly inside; a second message gives it its addresses and brings
     it up. Raises Refused, and OSError when the sandbox is gone.
     """
     target = os.open(sandbox, os.O_RDONLY | os.O_CLOEXEC)
@@ -180,13 +221,13 @@ def plug(sandbox: str, plug: Plug, address: int, subnet: Subnet) -> str:
             name = plug.name or next(f"eth{n}" for n in range(4096) if not index(f"eth{n}"))
         with inside, Netlink() as rtnl:
             rtnl.ask(_pair(plug, target, name))
+            set_ipv6(plug.host_name, False)  # a port has no use for addresses, and would tell the container of its own
+            if plug.isolated:
+                isolate(rtnl, plug.host_name)
             with netns.entered(sandbox):
                 link = index(name)
-                without_ipv6(name)
-            inside.ask(
-                _address(_NEWADDR, CREATE | EXCL | ACK, link, address, subnet.prefix, subnet.broadcast),
-                _up(link),
-            )
+                set_ipv6(name, plug.ipv6)
+            inside.ask(*(_address(_NEWADDR, CREATE | EXCL | ACK, link, one) for one in plug.addresses), _up(link))
             _wait_until_open(inside, name)
             _wait_until_open(rtnl, plug.host_name)
             _wait_until_open(rtnl, plug.bridge)
@@ -223,37 +264,51 @@ def _pair(plug: Plug, target: int, name: str) -> Request:
     return _link(_NEWLINK, CREATE | EXCL | ACK, {"flags": _IFF_UP, "change": _IFF_UP}, host)
 
 
-def without_ipv6(name: str) -> None:
-    """Keep IPv6 off a link of the caller's namespace.
+def isolate(rtnl: Netlink, port: str) -> None:
+    """Keep a bridge's port from the other isolated ones."""
+    data = {"attrs": [("IFLA_BRPORT_ISOLATED", 1)]}
+    info = {"attrs": [("IFLA_INFO_SLAVE_KIND", "bridge"), ("IFLA_INFO_SLAVE_DATA", data)]}
+    rtnl.ask(_link(_NEWLINK, ACK, {"index": index(port)}, [("IFLA_LINKINFO", info)]))
 
-    The networks have none: link-local addresses would only let containers pose as routers to host and neighbours.
+
+def set_ipv6(name: str, wanted: bool) -> None:
+    """Have IPv6 on a link of the caller's namespace, before it is up, or keep it off.
+
+    Where a network has none, link-local addresses would only let containers pose as routers to host and neighbours;
+    where it has, nobody else's word is taken for the way, and addresses are ours to know, so that nobody need be asked
+    whether they are taken. Raises Unsupported when the kernel has no IPv6.
     """
-    try:
-        # Not the process's but the thread's namespace is what /proc/sys/net shows.
-        with open(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6", "w") as knob:
-            knob.write("1")
-    except FileNotFoundError:
-        pass
+    knobs = {"disable_ipv6": "0", "accept_ra": "0", "accept_dad": "0"} if wanted else {"disable_ipv6": "1"}
+    for knob, value in knobs.items():
+        try:
+            # Not the process's but the thread's namespace is what /proc/sys/net shows.
+            with open(f"{_INET6}/{name}/{knob}", "w") as file:
+                file.write(value)
+        except FileNotFoundError as error:
+            if wanted:
+                raise Unsupported("the kernel has no IPv6") from error
 
 
-def _addresses(rtnl: Netlink, link: int) -> list[tuple[int, int]]:
+def _addresses(rtnl: Netlink, link: int) -> Iterator[Address]:
+    """Yield the addresses that somebody gave a link."""
     ifaddrmsg = messages().address
-    request = Request(_GETADDR, DUMP, ifaddrmsg, {"family": socket.AF_INET})
-    decoded = [decode(ifaddrmsg, reply) for reply in rtnl.ask(request)]
-    return [
-        (subnets.number(found.get_attr("IFA_LOCAL")), found["prefixlen"])
-        for found in decoded
-        if found["index"] == link
-    ]
+    request = Request(_GETADDR, DUMP, ifaddrmsg, {"family": socket.AF_UNSPEC})
+    for found in [decode(ifaddrmsg, reply) for reply in rtnl.ask(request)]:
+        text = found.get_attr("IFA_LOCAL") or found.get_attr("IFA_ADDRESS")
+        if found["index"] == link and found["scope"] != _SCOPE_LINK:
+            number, ipv6 = subnets.number(text), found["family"] == socket.AF_INET6
+            yield Address(number, Subnet(number, found["prefixlen"], ipv6))
 
 
-def _address(
-    kind: int, flags: int, link: int, address: int, prefix: int, broadcast: int | None = None
-) -> Request:
-    attrs = [("IFA_LOCAL", subnets.text(address)), ("IFA_ADDRESS", subnets.text(address))]
-    if broadcast is not None:
-        attrs.append(("IFA_BROADCAST", subnets.text(broadcast)))
-    fields = {"family": socket.AF_INET, "prefixlen": prefix, "index": link}
+def _address(kind: int, flags: int, link: int, address: Address) -> Request:
+    text, subnet = address.subnet.text(address.number), address.subnet
+    attrs = [("IFA_LOCAL", text), ("IFA_ADDRESS", text)]
+    if kind == _NEWADDR and not subnet.ipv6:
+        attrs.append(("IFA_BROADCAST", subnet.text(subnet.last)))
+    fields = {
+        "family": subnets.family(subnet.ipv6), "prefixlen": subnet.prefix, "index": link,
+        "flags": _IFA_F_NODAD if subnet.ipv6 else 0, "scope": _SCOPE_LINK if address.local else _SCOPE_UNIVERSE,
+    }  # fmt: skip
     return Request(kind, flags, messages().address, fields, attrs)
 
 

@@ -12,9 +12,11 @@ from sampan.errors import InvalidInput
 _T = TypeVar("_T", bound=msgspec.Struct)
 _DOCKERS = {
     "com.docker.network.bridge.name": "bridge",
+    "com.docker.network.bridge.enable_icc": "icc",
     "com.docker.network.bridge.enable_ip_masquerade": "masquerade",
     "com.docker.network.driver.mtu": "mtu",
 }
+_TRUTHS = {"1": True, "t": True, "true": True, "0": False, "f": False, "false": False}
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,11 +33,15 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NetworkOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """A network's own options, where they differ from the plugin's."""
+    """A network's own options, where they differ from the plugin's.
+
+    Without ``masquerade`` its containers leave with their own addresses; without ``icc`` they do not reach each other.
+    """
 
     bridge: str = ""
     mtu: int = -1
     masquerade: bool = True
+    icc: bool = True
 
 
 def of_plugin(table: Mapping[str, Any]) -> Options:
@@ -47,11 +53,15 @@ def of_plugin(table: Mapping[str, Any]) -> Options:
 
 def of_network(table: Mapping[str, str]) -> NetworkOptions:
     """Read a network's options; Docker's names for them are taken too. Raises InvalidInput."""
-    renamed = {_DOCKERS.get(key, key): value for key, value in table.items()}
+    renamed = {_DOCKERS.get(key, key): _value(_DOCKERS.get(key, key), value) for key, value in table.items()}
     options = _read(renamed, NetworkOptions, "network option")
     if options.bridge:
         _check_link_name(options.bridge)
     return options
+
+
+def _value(key: str, value: str) -> str | bool:
+    return _TRUTHS.get(value.lower(), value) if key in ("icc", "masquerade") else value
 
 
 def _read(table: Mapping[str, Any], kind: type[_T], what: str) -> _T:

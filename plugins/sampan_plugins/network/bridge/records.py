@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from sampan.errors import Conflict, Corrupt, InvalidInput
-from sampan.model.network import Network
+from sampan.model.network import Network, Pool
 from sampan_plugins.network.bridge import subnet as subnets
 from sampan_plugins.network.bridge.subnet import Subnet
 
@@ -20,32 +20,52 @@ POOL = (
     *(f"192.168.{n}.0/24" for n in range(249, 199, -1)),
 )
 
+Taken = list[tuple[Subnet, str]]
+"""Subnets that cannot be had, and whose they are, empty where that is nobody's in particular."""
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """A pool as numbers: addresses are given from ``part`` of the subnet, and never those that are ``reserved``."""
+
+    subnet: Subnet
+    gateway: int
+    part: Subnet
+    reserved: frozenset[int] = frozenset()
+
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """A network as the driver keeps it.
+    """A network as the driver keeps it, with one pool of each family that it has, IPv4 first.
 
-    ``automatic``: the driver chose the subnet and may choose again. ``asked``: the plugin's options, as text, that
-    the default network was made from.
+    ``icc``: its containers reach each other. ``asked``: the plugin's options, as text, that the default network was
+    made from.
     """
 
     id: str
     name: str
     bridge: str
-    subnet: str
-    gateway: str
+    pools: tuple[Pool, ...] = ()
     mtu: int = 0
     internal: bool = False
     masquerade: bool = True
-    automatic: bool = False
+    icc: bool = True
     asked: str = ""
 
-    def parsed_subnet(self) -> Subnet:
-        """The subnet as numbers."""
-        return subnets.parse(self.subnet)
+    @property
+    def ipv6(self) -> bool:
+        """Whether it has IPv6 addresses."""
+        return any(pool.ipv6 for pool in self.pools)
 
-    def parsed_gateway(self) -> int:
-        """The gateway as a number."""
-        return subnets.number(self.gateway)
+    def plans(self) -> list[Plan]:
+        """Return the pools as numbers."""
+        return [plan(pool) for pool in self.pools]
+
+
+class _Former(msgspec.Struct, frozen=True):
+    """What a record had instead of pools before networks had more than one."""
+
+    subnet: str = ""
+    gateway: str = ""
+    automatic: bool = False
 
 
 def directory(root: str, network: Network) -> str:
@@ -59,7 +79,13 @@ def load(where: str) -> Record | None:
     """Read the record in a network's directory, None when there is none. Raises Corrupt."""
     try:
         with open(f"{where}/network.json", "rb") as file:
-            return msgspec.json.decode(file.read(), type=Record)
+            content = file.read()
+        record = msgspec.json.decode(content, type=Record)
+        if not record.pools:
+            former = msgspec.json.decode(content, type=_Former)
+            pool = Pool(subnet=former.subnet, gateway=former.gateway, automatic=former.automatic)
+            record = msgspec.structs.replace(record, pools=(pool,))
+        return record
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
@@ -85,30 +111,81 @@ def walk(root: str) -> Iterator[Record]:
             yield record
 
 
-def gateway_of(subnet: Subnet, wanted: str) -> int:
-    """Return the gateway asked for, or the subnet's first host. Raises InvalidInput."""
-    if not wanted:
-        return subnet.base + 1
-    gateway = subnets.number(wanted)
-    if gateway not in subnet or gateway in (subnet.base, subnet.broadcast):
-        raise InvalidInput(f"invalid gateway {wanted}: it is not a host address of subnet {subnet}")
-    return gateway
+def wanted(network: Network) -> dict[bool, Pool]:
+    """Return what a user wants of each family the network has, by whether that is IPv6. Raises InvalidInput."""
+    found = {ipv6: Pool() for ipv6, has in ((False, network.ipv4), (True, network.ipv6)) if has}
+    for pool in network.pools:
+        if pool.ipv6 not in found:
+            raise InvalidInput(
+                f"network {network.name} has no IPv{6 if pool.ipv6 else 4}, of which {pool.subnet or 'a subnet'} is",
+                f"--ipv{6 if pool.ipv6 else 4} gives it that",
+            )
+        if found[pool.ipv6] != Pool():
+            raise InvalidInput("bridge driver doesn't support multiple subnets")
+        if not pool.subnet and pool != Pool():
+            raise InvalidInput("every ip-range or gateway must have a corresponding subnet")
+        found[pool.ipv6] = pool
+    return found
 
 
-def choose(wanted: str, taken: list[tuple[Subnet, str]], preferred: str = "") -> Subnet:
-    """Return the subnet asked for, or a free one, ``preferred`` first. Raises InvalidInput and Conflict."""
-    if wanted:
-        subnet = subnets.parse(wanted)
-        for other, owner in taken:
-            if subnet.overlaps(other):
-                raise Conflict(
-                    f"subnet {subnet} overlaps {other}, which is {owner}'s" if owner
-                    else f"subnet {subnet} overlaps {other}, to which the host has a route",
-                    "choose another subnet",
-                )
-        return subnet
-    for candidate in filter(None, (preferred, *POOL)):
+def plan(pool: Pool) -> Plan:
+    """Return a pool as numbers, with the subnet's first host as its gateway if it has none. Raises InvalidInput."""
+    subnet = subnets.parse(pool.subnet)
+    gateway = _host(pool.gateway, subnet, "gateway") if pool.gateway else subnet.base + 1
+    part = subnets.parse_part(pool.range, subnet) if pool.range else subnet
+    reserved = frozenset(_host(address, subnet, "aux-address") for address in pool.reserved.values())
+    return Plan(subnet, gateway, part, reserved)
+
+
+def _host(text: str, subnet: Subnet, what: str) -> int:
+    address = subnets.number(text)
+    if (":" in text) != subnet.ipv6 or not subnet.host(address):
+        raise InvalidInput(f"invalid {what} {text}: it is not a host address of subnet {subnet}")
+    return address
+
+
+def settle(pool: Pool, candidates: Iterable[str], taken: Taken) -> Pool:
+    """Return a pool with all that was left open in it. Raises InvalidInput and Conflict.
+
+    ``candidates`` are the subnets to choose from where none is asked for: by the user, or by an earlier choice of ours.
+    """
+    if pool.subnet and not pool.automatic:
+        chosen = pool
+        _refuse(subnets.parse(pool.subnet), taken)
+    else:
+        subnet = _first_free(candidates, taken)
+        chosen = pool if str(subnet) == pool.subnet else Pool(subnet=str(subnet), automatic=True)
+    settled = plan(chosen)
+    return msgspec.structs.replace(chosen, gateway=settled.subnet.text(settled.gateway))
+
+
+def candidates(pool: Pool, *, ipv6: bool) -> Iterator[str]:
+    """Yield subnets to choose from, the one of the pool first; of IPv6 random local ones (RFC 4193, section 3)."""
+    if pool.subnet:
+        yield pool.subnet
+    if not ipv6:
+        yield from POOL
+        return
+    for _attempt in range(8):
+        yield str(Subnet(int.from_bytes(b"\xfd" + os.urandom(7) + bytes(8), "big"), 64, True))
+
+
+def _refuse(subnet: Subnet, taken: Taken) -> None:
+    for other, owner in taken:
+        if subnet.overlaps(other):
+            whose = f"{other}, which is {owner}'s" if owner else f"{other}, to which the host has a route"
+            raise Conflict(
+                f"Pool overlaps with other one on this address space: {subnet} overlaps {whose}",
+                "choose another subnet",
+            )
+
+
+def _first_free(candidates: Iterable[str], taken: Taken) -> Subnet:
+    for candidate in candidates:
         subnet = subnets.parse(candidate)
         if not any(subnet.overlaps(other) for other, _owner in taken):
             return subnet
-    raise Conflict("every subnet the driver would choose overlaps a route of the host", "name one that is free")
+    raise Conflict(
+        "could not find an available, non-overlapping address pool among the defaults to assign to the network",
+        "name a subnet that is free",
+    )

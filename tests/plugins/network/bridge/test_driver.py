@@ -15,7 +15,7 @@ import pytest
 
 from sampan.errors import Conflict, Corrupt, InvalidInput, NotFound, Unavailable
 from sampan.model.network import Endpoint, EndpointRequest, Network, Pool
-from sampan.testing.network import Sandbox, forked, fresh_host, reaches
+from sampan.testing.sandbox import Sandbox, forked, fresh_host, reaches
 from sampan_plugins.network.bridge.driver import BridgeDriver
 
 DEFAULT = Network(id="bridge", name="bridge", driver="bridge")
@@ -301,13 +301,17 @@ def test_user_networks(open_driver: Open, sandbox: Sandbox) -> None:
     ("settings", "message"),
     [
         ({"pools": (Pool(subnet="10.55.0.1/24"),)}, "it should be 10.55.0.0/24"),
-        ({"pools": (Pool(subnet="10.55.0.0"),)}, "not an IPv4 subnet"),
+        ({"pools": (Pool(subnet="10.55.0.0"),)}, "invalid CIDR address"),
         ({"pools": (Pool(subnet="10.55.0.0/31"),)}, "from 1 to 29"),
-        ({"pools": (Pool(subnet="2001:db8::/64"),)}, "not an IPv4"),
+        ({"pools": (Pool(subnet="2001:db8::/64"),)}, "has no IPv6"),
+        ({"pools": (Pool(subnet="2001:db8::/126"),), "ipv6": True}, "from 1 to 125"),
+        ({"pools": (Pool(subnet="10.55.0.0/24"),), "ipv6": True, "ipv4": False}, "has no IPv4"),
         ({"pools": (Pool(subnet="10.55.0.0/24", gateway="10.56.0.1"),)}, "invalid gateway 10.56.0.1"),
-        ({"pools": (Pool(subnet="10.55.0.0/24", range="10.55.0.0/25"),)}, "no range of addresses"),
-        ({"pools": (Pool(), Pool())}, "can have one subnet"),
-        ({"ipv6": True}, "IPv4 addresses only"),
+        ({"pools": (Pool(subnet="10.55.0.0/24", gateway="fd00::1"),)}, "invalid gateway fd00::1"),
+        ({"pools": (Pool(subnet="10.55.0.0/24", range="10.55.0.0/23"),)}, "it is no part of subnet 10.55.0.0/24"),
+        ({"pools": (Pool(subnet="10.55.0.0/24", reserved={"a": "10.56.0.1"}),)}, "invalid aux-address 10.56.0.1"),
+        ({"pools": (Pool(gateway="10.55.0.1"),)}, "must have a corresponding subnet"),
+        ({"pools": (Pool(subnet="10.55.0.0/24"), Pool(subnet="10.56.0.0/24"))}, "doesn't support multiple subnets"),
         ({"options": {"mut": "1400"}}, "did you mean 'mtu'"),
         ({"options": {"mtu": "large"}}, "invalid network option"),
         ({"options": {"bridge": "../x"}}, "invalid bridge name"),
@@ -328,6 +332,39 @@ def test_dockers_names_of_options(open_driver: Open) -> None:
     assert "mtu 1300" in run("ip", "link", "show", "named0")
 
 
+def test_link_local_addresses(open_driver: Open, sandbox: Sandbox) -> None:
+    driver = open_driver()
+    network = driver.create(Network(id="x", name="x", driver="bridge", ipv6=True))
+    request = EndpointRequest(container="c1", link_local=("169.254.7.7", "fe80::7:7"))
+    driver.connect(network, sandbox.path, request)
+    with sandbox.entered():
+        shown = run("ip", "address", "show", "eth0")
+    assert "inet 169.254.7.7/16 brd 169.254.255.255 scope link" in shown and "inet6 fe80::7:7/64 scope link" in shown
+    for wrong in ("10.1.1.1", "169.254.0.0", "2001:db8::1", "nonsense"):
+        with pytest.raises(InvalidInput, match=wrong):
+            driver.connect(network, sandbox.path, EndpointRequest(container="c2", link_local=(wrong,)))
+
+
+def test_ipv6_takes_nobody_elses_word_for_the_way(open_driver: Open, sandbox: Sandbox) -> None:
+    driver = open_driver()
+    driver.connect(driver.create(Network(id="x", name="x", driver="bridge", ipv6=True)), sandbox.path,
+                   EndpointRequest(container="c1"))
+    for knob in ("/proc/sys/net/ipv6/conf/br-x/accept_ra", "/proc/sys/net/ipv6/conf/eth0/accept_ra"):
+        with sandbox.entered() if "eth0" in knob else ExitStack(), open(knob) as file:
+            assert file.read() == "0\n"
+
+
+def test_a_record_of_one_subnet_is_understood(open_driver: Open, sandbox: Sandbox, tmp_path: object) -> None:
+    driver = open_driver()
+    made = driver.create(Network(id="x", name="x", driver="bridge"))
+    former = {"id": "x", "name": "x", "bridge": "br-x", "subnet": subnet_of(made), "gateway": made.pools[0].gateway,
+              "automatic": True}
+    with open(f"{tmp_path}/root/x/network.json", "wb") as file:
+        file.write(msgspec.json.encode(former))
+    assert driver.describe(made).pools == made.pools
+    assert connect(driver, sandbox, network=made).gateway == made.pools[0].gateway
+
+
 def test_a_sandbox_that_is_gone_is_named(open_driver: Open) -> None:
     with pytest.raises(NotFound, match="/proc/self/fd/9999"):
         open_driver().connect(DEFAULT, "/proc/self/fd/9999", EndpointRequest(container="c1"))
@@ -338,7 +375,7 @@ def test_connecting_imports_little_and_leaves_pyroute2_whole(tmp_path: object) -
 import sys
 from sampan.kernel import netns
 from sampan.model.network import EndpointRequest, Network
-from sampan.testing.network import Sandbox, fresh_host
+from sampan.testing.sandbox import Sandbox, fresh_host
 from sampan_plugins.network.bridge.driver import BridgeDriver
 
 with fresh_host():

@@ -14,10 +14,11 @@ import msgspec
 import pytest
 
 from sampan.model.network import Endpoint, EndpointRequest, Network
-from sampan.testing.network import Sandbox, fresh_host, listener, reaches, route_out, talk
+from sampan.testing.sandbox import Sandbox, fresh_host, listener, reaches, route_out, talk
 from sampan_plugins.network.bridge.driver import BridgeDriver
 
 HOST, OUTSIDE = "198.51.100.1", "198.51.100.2"
+HOST6, OUTSIDE6 = "2001:db8:1::1", "2001:db8:1::2"
 DEFAULT = Network(id="bridge", name="bridge", driver="bridge")
 
 
@@ -33,14 +34,15 @@ class Machine:
         self._stack = stack
         self.outside = self.sandbox()
         run("ip", "link", "add", "uplink", "type", "veth", "peer", "name", "eth0", "netns", self.outside.path)
-        run("ip", "address", "add", f"{HOST}/24", "dev", "uplink")
-        run("ip", "link", "set", "uplink", "up")
+        _cable("uplink", HOST, HOST6)
         with self.outside.entered():
-            run("ip", "address", "add", f"{OUTSIDE}/24", "dev", "eth0")
-            run("ip", "link", "set", "eth0", "up")
+            _cable("eth0", OUTSIDE, OUTSIDE6)
+            _await_carrier("eth0")
+        _await_carrier("uplink")
         # A new namespace inherits the setting of the machine the tests run on.
-        with open("/proc/sys/net/ipv4/ip_forward", "w") as file:
-            file.write("0")
+        for knob in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
+            with open(f"/proc/sys/net/{knob}", "w") as file:
+                file.write("0")
         self.driver = self.open()
 
     def open(self, **options: object) -> BridgeDriver:
@@ -58,13 +60,13 @@ class Machine:
         route_out(sandbox, endpoint)
         return sandbox, endpoint
 
-    def seen_outside(self, source: Sandbox) -> str | None:
+    def seen_outside(self, source: Sandbox, *, ipv6: bool = False) -> str | None:
         """Return the address that the outside sees when ``source`` connects, None when it cannot."""
         with ExitStack() as stack:
             with self.outside.entered():
-                server = stack.enter_context(listener(OUTSIDE))
+                server = stack.enter_context(listener(OUTSIDE6 if ipv6 else OUTSIDE))
             with source.entered():
-                client = stack.enter_context(socket.socket())
+                client = stack.enter_context(socket.socket(socket.AF_INET6 if ipv6 else socket.AF_INET))
             client.settimeout(0.3)
             try:
                 return talk(client, server)
@@ -74,7 +76,20 @@ class Machine:
     def route_back(self, subnet: str) -> None:
         """Let the outside route a network's subnet by the host, as a curious neighbour could."""
         with self.outside.entered():
-            run("ip", "route", "add", subnet, "via", HOST)
+            run("ip", "route", "add", subnet, "via", HOST6 if ":" in subnet else HOST)
+
+
+def _cable(name: str, *addresses: str) -> None:
+    for address in addresses:
+        extra = ["/64", "nodad"] if ":" in address else ["/24"]
+        run("ip", "address", "add", address + extra[0], "dev", name, *extra[1:])
+    run("ip", "link", "set", name, "up")
+
+
+def _await_carrier(name: str) -> None:
+    """Wait until the kernel takes notice of a cable, before which it answers no neighbour that asks by IPv6."""
+    while " state UP " not in run("ip", "link", "show", name):
+        pass
 
 
 @pytest.fixture
@@ -234,3 +249,65 @@ def test_no_address_is_lost_to_a_network_that_cannot_be(machine: Machine) -> Non
     machine.driver.remove(network)
     again = machine.driver.create(msgspec.structs.replace(network, id="third", name="third"))
     assert again.pools == network.pools
+
+
+def both(machine: Machine, **settings: object) -> Network:
+    """Return a new network of both families."""
+    wanted = Network(id="both", name="both", driver="bridge", ipv6=True)
+    return machine.driver.create(msgspec.structs.replace(wanted, **settings))
+
+
+def test_ipv6_reaches_out_and_strangers_do_not_reach_in(machine: Machine) -> None:
+    network = both(machine)
+    sandbox, endpoint = machine.connect("c1", network)
+    assert machine.seen_outside(sandbox, ipv6=True) == HOST6
+    assert machine.seen_outside(sandbox) == HOST
+    machine.route_back(network.pools[1].subnet)
+    assert not reaches(machine.outside, sandbox, endpoint.address6, patience=0.3)
+    other, _endpoint = machine.connect("c2", machine.driver.create(
+        Network(id="more", name="more", driver="bridge", ipv4=False, ipv6=True)
+    ))
+    assert not reaches(other, sandbox, endpoint.address6, patience=0.3)
+    assert machine.seen_outside(other, ipv6=True) == HOST6
+
+
+def test_ipv6_of_an_internal_network_stays_inside(machine: Machine) -> None:
+    network = both(machine, internal=True)
+    sandbox, _endpoint = machine.connect("c1", network)
+    with sandbox.entered():
+        run("ip", "route", "add", "default", "via", network.pools[1].gateway)
+    assert machine.seen_outside(sandbox, ipv6=True) is None
+
+
+def test_ip6tables_that_drop_by_policy_let_the_bridge_through(machine: Machine) -> None:
+    run("ip6tables", "-P", "FORWARD", "DROP")
+    sandbox, _endpoint = machine.connect("c1", both(machine))
+    assert machine.seen_outside(sandbox, ipv6=True) == HOST6
+    machine.driver.disconnect(both(machine), "c1")
+    machine.driver.remove(both(machine))
+    assert run("ip6tables", "-S", "FORWARD").split() == ["-P", "FORWARD", "DROP"]
+    assert "sampan" not in run("nft", "list", "ruleset")
+
+
+def test_containers_that_are_kept_from_each_other(machine: Machine) -> None:
+    network = both(machine, options={"com.docker.network.bridge.enable_icc": "false"})
+    one, first = machine.connect("c1", network)
+    two, second = machine.connect("c2", network)
+    assert reaches(None, one, first.address) and machine.seen_outside(one) == HOST
+    for address in (second.address, second.address6):
+        assert not reaches(one, two, address, patience=0.3)
+    with one.entered():  # nor by way of the gateway
+        run("ip", "route", "add", second.address, "via", first.gateway)
+        run("ip", "route", "add", second.address6, "via", first.gateway6)
+    for address in (second.address, second.address6):
+        assert not reaches(one, two, address, patience=0.3)
+
+
+def test_a_bridge_made_anew_keeps_containers_from_each_other_too(machine: Machine) -> None:
+    network = both(machine, options={"icc": "false"})
+    one, first = machine.connect("c1", network)
+    two, second = machine.connect("c2", network)
+    run("ip", "link", "delete", "br-both")
+    machine.connect("c3", network)
+    assert reaches(None, one, first.address) and reaches(None, two, second.address6)
+    assert not reaches(one, two, second.address, patience=0.3)

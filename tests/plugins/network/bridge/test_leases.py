@@ -6,15 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from sampan.errors import Conflict, Corrupt, Unavailable
-from sampan_plugins.network.bridge import leases, subnet
+from sampan.errors import Conflict, Corrupt, InvalidInput, Unavailable
+from sampan_plugins.network.bridge import leases, records, subnet
 
 SUBNET = subnet.parse("10.55.0.0/29")
-GATEWAY = SUBNET.base + 1
+PLAN = records.Plan(SUBNET, SUBNET.base + 1, SUBNET)
+SUBNET6 = subnet.parse("fd00:55::/64")
+PLAN6 = records.Plan(SUBNET6, SUBNET6.base + 1, SUBNET6)
 
 
 def lend(state: leases.Leases, container: str, wanted: str = "") -> str:
-    return subnet.text(state.lend(container, SUBNET, GATEWAY, wanted, "veth0").address)
+    return subnet.text(state.lend(container, [PLAN], {False: wanted}, "veth0").address)
 
 
 def test_the_gateway_network_and_broadcast_are_never_lent() -> None:
@@ -34,6 +36,30 @@ def test_an_address_asked_for_does_not_move_the_order() -> None:
 
 def test_the_order_survives_a_change_of_subnet() -> None:
     assert lend(leases.Leases(last=subnet.number("10.99.0.7")), "c1") == "10.55.0.2"
+
+
+def test_only_part_of_the_subnet_is_lent_and_nothing_that_is_reserved() -> None:
+    part = subnet.parse_part("10.55.0.4/30", SUBNET)
+    plan = records.Plan(SUBNET, SUBNET.base + 1, part, frozenset([SUBNET.base + 5]))
+    state = leases.Leases()
+    lent = [state.lend(f"c{n}", [plan], {}, "veth0").address - SUBNET.base for n in range(2)]
+    assert lent == [4, 6]
+    with pytest.raises(Unavailable, match=r"no available IPv4 addresses on .* pools: 10\.55\.0\.4/30"):
+        state.lend("c2", [plan], {}, "veth0")
+    with pytest.raises(Conflict, match=r"Address already in use: 10\.55\.0\.5"):
+        state.lend("c3", [plan], {False: "10.55.0.5"}, "veth0")
+    assert state.lend("c4", [plan], {False: "10.55.0.2"}, "veth0").address == SUBNET.base + 2
+
+
+def test_an_address_of_each_family() -> None:
+    state = leases.Leases()
+    lease = state.lend("c1", [PLAN, PLAN6], {}, "veth0")
+    assert (subnet.text(lease.address), subnet.text(lease.address6, ipv6=True)) == ("10.55.0.2", "fd00:55::2")
+    second = state.lend("c2", [PLAN6], {True: "fd00:55::1:7"}, "veth0")
+    assert (second.address, subnet.text(second.address6, ipv6=True)) == (0, "fd00:55::1:7")
+    with pytest.raises(InvalidInput, match="does not belong to any of this network's subnets"):
+        state.lend("c3", [PLAN6], {False: "10.55.0.2"}, "veth0")
+    assert "c3" not in state.held
 
 
 def test_what_was_saved_is_loaded(tmp_path: object) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sampan.testing.network import fresh_host
+from sampan.testing.sandbox import fresh_host
 from sampan_plugins.network.bridge.netlink import ACK, CREATE, DUMP, EXCL, Netlink, Request, decode, messages
 
 NEWLINK, GETLINK = 16, 18

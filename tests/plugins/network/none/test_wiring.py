@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from contextlib import ExitStack
 
-from sampan.testing.network import Sandbox, fresh_host, reaches
+from sampan.testing.sandbox import Sandbox, fresh_host, reaches
 
 # As documented; $pid is the container's first process.
 WIRE = """\
