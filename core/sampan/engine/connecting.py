@@ -7,7 +7,8 @@ is connected to is what its record has endpoints of; a connection without one is
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -20,12 +21,20 @@ from sampan.model.network import Connection
 from sampan.store import locks
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from sampan.engine.engine import Engine
     from sampan.model.container import ContainerSpec
     from sampan.model.network import Endpoint, Network
 
+_PATIENCE = 10.0
+"""Seconds given to another command to finish starting the container."""
 _RUNNING = (Status.RUNNING, Status.PAUSED)
 _HOST = "container cannot be disconnected from host network or connected to host network"
+
+
+class _NotYet(Conflict):
+    """Someone is starting the container."""
 
 
 def connect(engine: Engine, text: str, connection: Connection) -> None:
@@ -36,30 +45,60 @@ def connect(engine: Engine, text: str, connection: Connection) -> None:
     container = engine.container(text)
     network = networking.resolve(engine, connection.network)
     wire = (msgspec.structs.replace(connection, network=network.name), network)
+    if _patiently(lambda: _connect(engine, container.id, wire)):
+        events.network(engine, network, "connect", container=container.id)
+
+
+def _connect(engine: Engine, container: str, wire: networking.Wire) -> bool:
+    """Connect a container; tell whether it runs."""
+    _, network = wire
     with (
         engine.store.journal.operation("connect", lambda action: undo.undo(engine, action)) as operation,
-        locks.exclusive(engine.layout, locks.of_container(container.id)),
+        locks.exclusive(engine.layout, locks.of_container(container)),
     ):
         with engine.store.database.transaction() as cursor:
-            record = engine.store.containers.change(cursor, container.id)
+            record = _lasting(engine, cursor, container)
             _check_connect(engine, record, wire)
-            others = [one for one in record.spec.connections if one.network != network.name]
-            record = engine.store.containers.change(cursor, record.id, spec=_with(record, [*others, wire[0]]))
-            if record.status in _RUNNING:
-                operation.plan("connection", record.id, network.id, network.name, cursor=cursor)
-        if record.status in _RUNNING:
-            endpoints = _plug(engine, record, wire)
-            with engine.store.database.transaction() as cursor:
-                engine.store.containers.change(cursor, record.id, endpoints=endpoints)
-                operation.finish(cursor)
-    events.network(engine, network, "connect", container=container.id)
+            others = _without(record, network.name).connections
+            record = engine.store.containers.change(cursor, container, spec=_with(record, (*others, wire[0])))
+            if record.status not in _RUNNING:
+                return False
+            operation.plan("connection", container, network.id, network.name, cursor=cursor)
+        endpoints = _plug(engine, record, wire)
+        with engine.store.database.transaction() as cursor:
+            engine.store.containers.change(cursor, container, endpoints=endpoints)
+            operation.finish(cursor)
+    return True
+
+
+def _patiently(attempt: Callable[[], bool]) -> bool:
+    """Try until whoever starts the container meanwhile has done so. Raises Conflict when that takes too long."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return attempt()
+        except _NotYet as error:
+            if time.monotonic() > deadline:
+                raise Conflict(error.message) from None
+        time.sleep(0.01)
+
+
+def _lasting(engine: Engine, cursor: sqlite3.Cursor, identity: str) -> Container:
+    """Return a container's record. Raises Conflict while it comes or goes, and _NotYet while it is being started."""
+    container = engine.store.containers.change(cursor, identity)
+    if container.status in (Status.CREATING, Status.REMOVING, Status.DEAD):
+        raise Conflict(
+            f"container {container.id} is {container.status} and cannot be connected or disconnected to the network"
+        )
+    if engine.store.journal.under_way(cursor, "running", identity):
+        raise _NotYet(f"container {container.name} is being started")
+    return container
 
 
 def _check_connect(engine: Engine, container: Container, wire: networking.Wire) -> None:
     connection, network = wire
     if engine.store.networks.named(network.id) is None:
         raise NotFound(f"network {network.name} not found")
-    _check_lasting(container)
     present = networking.networks_of(engine, container)
     unsandboxed = [one for one in present if not engine.network(one.driver).capabilities.sandboxed]
     if container.spec.network.startswith(sharing.SHARED) or unsandboxed:
@@ -77,13 +116,6 @@ def _check_connect(engine: Engine, container: Container, wire: networking.Wire) 
     networking.check(engine, connection, network)
 
 
-def _check_lasting(container: Container) -> None:
-    if container.status in (Status.CREATING, Status.REMOVING, Status.DEAD):
-        raise Conflict(
-            f"container {container.id} is {container.status} and cannot be connected or disconnected to the network"
-        )
-
-
 def disconnect(engine: Engine, text: str, network: str, *, force: bool) -> None:
     """Disconnect a container from a network, at once where it runs; ``force`` is for one that is not there any more.
 
@@ -96,28 +128,31 @@ def disconnect(engine: Engine, text: str, network: str, *, force: bool) -> None:
             raise NotFound(f"endpoint {text} not found") from None
         raise
     found = _found(engine, container, network)
-    name, identity = (found.name, found.id) if found else (network, "")
-    with engine.store.journal.operation("disconnect", lambda action: undo.undo(engine, action)) as operation:
-        with (
-            locks.exclusive(engine.layout, locks.of_container(container.id)),
-            engine.store.database.transaction() as cursor,
-        ):
-            record = engine.store.containers.change(cursor, container.id)
-            _check_disconnect(engine, record, name, found)
-            operation.plan("connection", record.id, identity, name, cursor=cursor)
-            endpoints = tuple(one for one in record.endpoints if one.network != identity)
-            engine.store.containers.change(cursor, record.id, endpoints=endpoints)
-        part(engine, container.id, identity, name)
+    _patiently(lambda: _disconnect(engine, container.id, found.name if found else network, found))
     if found:
         events.network(engine, found, "disconnect", container=container.id)
 
 
-def _check_disconnect(engine: Engine, container: Container, name: str, network: Network | None) -> None:
-    _check_lasting(container)
-    if name not in networking.names(container):
-        raise Conflict(f"container {container.id} is not connected to network {name}")
-    if network and not engine.network(network.driver).capabilities.sandboxed:
-        raise Conflict(_HOST)
+def _disconnect(engine: Engine, container: str, name: str, network: Network | None) -> bool:
+    """Disconnect a container; tell whether it runs."""
+    identity = network.id if network else ""
+    with engine.store.journal.operation("disconnect", lambda action: undo.undo(engine, action)) as operation:
+        with (
+            locks.exclusive(engine.layout, locks.of_container(container)),
+            engine.store.database.transaction() as cursor,
+        ):
+            record = _lasting(engine, cursor, container)
+            if name not in networking.names(record):
+                raise Conflict(f"container {record.id} is not connected to network {name}")
+            if network and not engine.network(network.driver).capabilities.sandboxed:
+                raise Conflict(_HOST)
+            if record.status in _RUNNING:
+                operation.plan("connection", container, identity, name, cursor=cursor)
+            endpoints = tuple(one for one in record.endpoints if one.network != identity)
+            engine.store.containers.change(cursor, container, endpoints=endpoints, spec=_without(record, name))
+        if record.status in _RUNNING:
+            part(engine, container, identity, name)
+    return record.status in _RUNNING
 
 
 def _found(engine: Engine, container: Container, network: str) -> Network | None:
@@ -133,28 +168,30 @@ def _found(engine: Engine, container: Container, network: str) -> Network | None
 def part(engine: Engine, container: str, network: str, name: str) -> None:
     """Undo a container's connection to a network, by its id and name, unless there is an endpoint on record.
 
-    Possible at any time, and twice.
+    Possible at any time, and twice. Raises Conflict while the container is being started.
     """
     with locks.exclusive(engine.layout, locks.of_container(container)):
         try:
-            record = engine.store.containers.get(container)
+            with engine.store.database.transaction() as cursor:
+                record = _lasting(engine, cursor, container)
+                if any(one.network == network for one in record.endpoints):
+                    return
+                engine.store.containers.change(cursor, container, spec=_without(record, name))
         except NotFound:
             return  # whoever removed it has disconnected it
-        if any(one.network == network for one in record.endpoints):
-            return
         found = engine.store.networks.named(network)
         if found:
             engine.network(found.driver).disconnect(found, container)
         if record.status in _RUNNING:
             _unplug(engine, record)
-        with engine.store.database.transaction() as cursor:
-            record = engine.store.containers.change(cursor, container)
-            others = [one for one in record.spec.connections if one.network != name]
-            engine.store.containers.change(cursor, container, spec=_with(record, others))
 
 
-def _with(container: Container, connections: list[Connection]) -> ContainerSpec:
+def _with(container: Container, connections: Iterable[Connection]) -> ContainerSpec:
     return msgspec.structs.replace(container.spec, connections=tuple(connections))
+
+
+def _without(container: Container, network: str) -> ContainerSpec:
+    return _with(container, (one for one in container.spec.connections if one.network != network))
 
 
 def _plug(engine: Engine, container: Container, wire: networking.Wire) -> tuple[Endpoint, ...]:

@@ -232,8 +232,6 @@ class Monitor:
                 stack.close()  # let go of everything before it is undone
                 raise
             with engine.store.database.transaction() as cursor:
-                if engine.store.containers.change(cursor, container.id).spec.connections != container.spec.connections:
-                    raise Conflict(f"the networks of container {container.name} changed as it was started", "try again")
                 self._container = engine.store.containers.change(
                     cursor, container.id, status=Status.RUNNING, pid=streams.pid, started=time.time(),
                     finished=0.0, exit_code=0, error="", oom_killed=False, endpoints=tuple(self._endpoints),

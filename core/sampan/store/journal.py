@@ -129,6 +129,13 @@ class Journal:
                 continue
         return words
 
+    def under_way(self, cursor: sqlite3.Cursor, kind: str, *what: str) -> bool:
+        """Tell, as part of a transaction, whether a living process is at what it has noted so."""
+        rows = cursor.execute(
+            "SELECT owner FROM journal WHERE action = ?", (msgspec.json.encode(Action(kind, what)),)
+        ).fetchall()
+        return any(owner.alive(str(row[0])) for row in rows)
+
     def drop(self, operation: str) -> None:
         """Forget an operation's notes without carrying them out."""
         with self._database.transaction() as cursor:

@@ -14,10 +14,8 @@ from sampan.model.network import Connection, Network, Pool
 
 
 def _network(bench: Bench, name: str, subnet: str = "") -> Network:
-    made = Network(id=os.urandom(32).hex(), name=name, driver="bridge", pools=(Pool(subnet=subnet),) if subnet else ())
-    made = bench.engine.network("bridge").create(made)
-    bench.engine.store.networks.add(made)
-    return made
+    pools = (Pool(subnet=subnet),) if subnet else ()
+    return bench.engine.create_network(Network(id="", name=name, driver="bridge", pools=pools))
 
 
 def _on(*wanted: str | Connection) -> dict[str, Any]:
@@ -70,9 +68,7 @@ def test_every_network_is_given_back(bench: Bench) -> None:
 def test_a_network_that_cannot_be_connected_gives_the_others_back(bench: Bench) -> None:
     made, gone = _network(bench, "one"), _network(bench, "two")
     container = bench.create("true", **_on("one", "two"))
-    bench.engine.network("bridge").remove(gone)
-    with bench.engine.store.database.transaction() as cursor:
-        bench.engine.store.networks.remove(cursor, gone.id)
+    bench.engine.remove_network(gone.id)
     with pytest.raises(NotFound, match="network two not found"):
         bench.engine.start(container.id)
     assert list(bench.engine.network("bridge").endpoints(made)) == []

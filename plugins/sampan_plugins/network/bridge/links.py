@@ -38,7 +38,7 @@ _RT_LOCAL, _RT_BROADCAST, _RT_MULTICAST = 2, 3, 5
 
 _SKIP_STATS = 8
 _LINK_HEADER = 32  # nlmsghdr and ifinfomsg
-_IFA_F_NODAD = 0x02
+_IFA_F_NODAD, _IFA_F_TENTATIVE = 0x02, 0x40
 _SCOPE_UNIVERSE, _SCOPE_LINK = 0, 253
 _IFLA_QDISC, _IFLA_LINKINFO, _IFLA_INFO_SLAVE_DATA, _IFLA_BRPORT_STATE = 6, 18, 5, 1
 _BR_STATE_FORWARDING = b"\3"
@@ -79,13 +79,17 @@ class Address(msgspec.Struct, frozen=True):
 
 
 def serves6(name: str, address: int) -> bool:
-    """Tell whether the link has this IPv6 address (proc_net(5)). Costs no netlink."""
-    wanted = address.to_bytes(16, "big").hex()
+    """Tell whether the link has this IPv6 address. Costs no netlink."""
+    return any(line[0] == subnets.packed(address, True).hex() for line in _lines6(name))
+
+
+def _lines6(name: str) -> list[list[str]]:
+    """Return what /proc/net/if_inet6 says of a link (net/ipv6/addrconf.c): the address first, its flags fifth."""
     try:
         with open("/proc/thread-self/net/if_inet6") as file:
-            return any(line.startswith(wanted) and line.split()[-1] == name for line in file)
+            return [words for words in map(str.split, file) if words[-1] == name]
     except FileNotFoundError:
-        return False
+        return []
 
 
 def vanishes(name: str) -> bool:
@@ -231,6 +235,10 @@ def plug(sandbox: str, plug: Plug) -> str:
             _wait_until_open(inside, name)
             _wait_until_open(rtnl, plug.host_name)
             _wait_until_open(rtnl, plug.bridge)
+            if plug.ipv6:
+                with netns.entered(sandbox):
+                    _wait_until_settled(name)
+                _wait_until_settled(plug.bridge)
     finally:
         os.close(target)
     return name
@@ -249,6 +257,14 @@ def _wait_until_open(rtnl: Netlink, name: str) -> None:
         slave = attributes(attributes(found.get(_IFLA_LINKINFO, b"")).get(_IFLA_INFO_SLAVE_DATA, b""))
         forwarding = slave.get(_IFLA_BRPORT_STATE, _BR_STATE_FORWARDING) == _BR_STATE_FORWARDING
         if forwarding and not found.get(_IFLA_QDISC, b"").startswith(b"noop"):
+            return
+        time.sleep(0.0005)
+
+
+def _wait_until_settled(name: str) -> None:
+    """Wait, at most 100 ms, until a link answers to its IPv6 addresses, which the kernel gets to in its own time."""
+    for _attempt in range(200):
+        if not any(int(line[4], 16) & _IFA_F_TENTATIVE for line in _lines6(name)):
             return
         time.sleep(0.0005)
 
