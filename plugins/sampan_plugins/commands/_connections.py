@@ -18,6 +18,8 @@ _FIELDS = {
 }  # fmt: skip
 _CONFLICTS = {
     "aliases": "--network-alias and per-network alias", "address": "--ip and per-network IPv4 address",
+    "address6": "--ip6 and per-network IPv6 address",
+    "link_local": "--link-local-ip and per-network link-local IP addresses",
 }  # fmt: skip
 
 
@@ -26,7 +28,7 @@ def connections(flags: Mapping[str, Any]) -> tuple[Connection, ...]:
     first, *others = [_connection(text) for text in (*flags["network"], *flags["net"])] or [Connection(network="")]
     general = {
         "aliases": (*flags["net_alias"], *flags["network_alias"]), "address": flags["ip"] or "",
-        "mac": flags["mac_address"] or "",
+        "address6": flags["ip6"] or "", "link_local": flags["link_local_ip"], "mac": flags["mac_address"] or "",
     }  # fmt: skip
     given = {name: value for name, value in general.items() if value}
     for name in given:

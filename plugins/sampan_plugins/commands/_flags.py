@@ -124,10 +124,12 @@ _SHARED = (
     ("--init", "", "Run a minimal process 1 that passes on signals and reaps processes"),
     ("--interactive -i", "", "Keep stdin open even if not attached"),
     ("--ip", "string", "IPv4 address (such as 172.30.100.104)"),
+    ("--ip6", "string", "IPv6 address (such as 2001:db8::33)"),
     ("--ipc", "string", "IPC mode to use"),
     ("--kernel-memory", "bytes", ""),
     ("--label -l", "label*", "Set a label"),
     ("--label-file", "string*", "Read labels from a file"),
+    ("--link-local-ip", "string*", "Give the container a link-local address too"),
     ("--log-driver", "string", "Log driver of the container"),
     ("--log-opt", "string*", "Option of the log driver"),
     ("--mac-address", "string", "MAC address (such as 92:d0:c6:0a:29:33)"),
@@ -173,7 +175,7 @@ _SHARED = (
     ("--volumes-from", "string*", "Mount what another container mounts (CONTAINER[:ro])"),
     ("--workdir -w", "string", "Working directory in the container"),
 )
-_LATER = ("--ip6", "--link*", "--link-local-ip*", "--publish -p*")
+_LATER = ("--link*", "--publish -p*")
 _LATER_SWITCHES = ("--publish-all -P",)
 _CHANGEABLE = frozenset((
     "--blkio-weight", "--cpu-period", "--cpu-quota", "--cpu-rt-period", "--cpu-rt-runtime", "--cpu-shares", "--cpus",

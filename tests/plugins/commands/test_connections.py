@@ -12,7 +12,10 @@ from sampan_plugins.commands._connections import connections
 
 
 def _of(*networks: str, **flags: Any) -> tuple[Connection, ...]:
-    nothing = {"net": (), "net_alias": (), "network_alias": (), "ip": None, "mac_address": None}
+    nothing = {
+        "net": (), "net_alias": (), "network_alias": (), "ip": None, "ip6": None, "link_local_ip": (),
+        "mac_address": None,
+    }
     return connections({"network": networks, **nothing, **flags})
 
 
@@ -50,6 +53,9 @@ def test_every_field() -> None:
         (("a", "a"), {}, 'network "a" is specified multiple times'),
         (("name=a,alias=x",), {"network_alias": ("y",)}, "cannot specify both --network-alias and per-network alias"),
         (("name=a,ip=10.0.0.1",), {"ip": "10.0.0.2"}, "cannot specify both --ip and per-network IPv4 address"),
+        (("name=a,ip6=::1",), {"ip6": "::2"}, "cannot specify both --ip6 and per-network IPv6 address"),
+        (("name=a,link-local-ip=fe80::1",), {"link_local_ip": ("fe80::2",)}, "and per-network link-local IP addresses"),
+        (("a",), {"ip6": "10.0.0.1"}, "invalid IPv6 address: 10.0.0.1"),
         (("a",), {"ip": "10.0.0"}, "invalid IPv4 address: 10.0.0"),
         (("a",), {"mac_address": "zz"}, "zz is not a valid mac address"),
     ],
