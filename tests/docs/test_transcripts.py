@@ -126,7 +126,7 @@ def test_every_transcript_is_carried_out() -> None:
 
 
 def test_a_container_is_wired_as_documented(console: Console) -> None:
-    text = (_ROOT / "docs/networking.md").read_text()
+    text = (_ROOT / "docs/networking.md").read_text().partition("## Wire a container by hand")[2]
     scripts = [block.text for block in blocks(text) if isinstance(block, Script)]
     assert len(scripts) == 3
     console.run("sampan pull -q busybox")
@@ -134,3 +134,11 @@ def test_a_container_is_wired_as_documented(console: Console) -> None:
     whole = ["ip link set lo up", scripts[0], reach, *scripts[1:], reach, "nft delete table ip box"]
     (console.directory / "wire").write_text("\n".join(whole))
     console.run("unshare --net sh -e wire")
+
+
+def test_networks_are_made_as_documented(console: Console) -> None:
+    text = (_ROOT / "docs/networking.md").read_text()
+    first = next(block.text for block in blocks(text) if isinstance(block, Script))
+    console.run("sampan pull -q busybox")
+    console.run(first)
+    console.run("sampan exec box ip address show eth1 | grep 'inet6 fd'; sampan rm -f box; sampan network rm web back")
