@@ -16,7 +16,7 @@ from tests.core.engine.containers import IMAGE, Bench, bench_at, eventually, lef
 from tests.core.engine.workbench import content
 
 from sampan.engine.engine import Engine
-from sampan.model.container import Container, ContainerSpec, Status
+from sampan.model.container import Container, ContainerSpec, Status, Volume
 from sampan.store import owner
 
 _COMMAND = """
@@ -43,6 +43,31 @@ elif verb == "run":
     container = engine.create(
         ContainerSpec(image="bb:1", command=("usleep", "30000"), name=name, network="bridge", auto_remove=True))
     engine.start(container.id, attach=True).receive()
+"""
+
+_DYING = """
+import os, sys, msgspec
+from sampan.config import Settings
+from sampan.engine import bundle
+from sampan.engine.engine import Engine
+from sampan.errors import SampanError
+engine = Engine(msgspec.json.decode(sys.argv[1], type=Settings))
+moment, name = sys.argv[2:]
+
+def die(*_):
+    os.kill(os.getpid(), 9)
+
+if moment == "before it runs":
+    bundle.Draft = die
+else:
+    engine.plugins.container_exited = die
+try:
+    with engine.start(name, attach=True) as attachment:
+        while attachment.receive() is not None:
+            pass
+        assert attachment.exit_code is None
+except SampanError as error:
+    assert "ended before it started" in error.message
 """
 
 
@@ -90,6 +115,16 @@ def test_a_killed_monitor_of_a_container_to_be_removed(bench: Bench) -> None:
     _kill_monitor(container)
     assert bench.engine.containers(all=True) == []
     assert leftovers(bench.engine, bench.made) == []
+
+
+@pytest.mark.parametrize("moment", ["before it runs", "before it is removed"])
+def test_a_monitor_that_dies_with_a_container_to_be_removed(bench: Bench, moment: str) -> None:
+    container = bench.create("true", auto_remove=True, volumes=(Volume(kind="volume", target="/v"),))
+    settings = msgspec.json.encode(bench.engine.settings).decode()
+    assert python(_DYING, settings, moment, container.id).wait(20) == 0
+    with Engine(bench.engine.settings) as fresh:
+        assert fresh.containers(all=True) == fresh.list_volumes() == []
+        assert leftovers(fresh, bench.made) == []
 
 
 def test_removing_by_force_after_the_monitor_was_killed(bench: Bench) -> None:

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from sampan.contracts.log import LogWriter
     from sampan.engine.engine import Engine
     from sampan.engine.slumber import Memory
+    from sampan.store.journal import Operation
 
 _FAILED = 128
 """The exit code on the record of a container that could not be started, where its command is not to blame."""
@@ -222,6 +223,8 @@ class Monitor:
                 with engine.store.database.transaction() as cursor:
                     former = self._claim(cursor)
                     container = self._container
+                    if container.spec.auto_remove:
+                        operation.plan("ended", container.id, cursor=cursor)
                     operation.plan("running", container.id, cursor=cursor)
                 if former:
                     halt.end(engine, container)
@@ -321,7 +324,7 @@ class Monitor:
             self._host = None
 
     def _fail(self, error: BaseException) -> None:
-        """Record that the container could not be started; remove it if it was to be removed at its end."""
+        """Record that the container could not be started."""
         engine, container = self._engine, self._container.id
         code = (error.exit_code if isinstance(error, SampanError) else None) or _FAILED
         message = error.message if isinstance(error, SampanError) else str(error)
@@ -333,10 +336,8 @@ class Monitor:
             self._container = engine.store.containers.update(
                 container, status=status, monitor="", exit_code=code, error=message
             )
-            if self._container.spec.auto_remove:
-                engine.remove(container)
         except Exception:
-            return  # the starter is told of the first failure, and the container stays to be looked at
+            return  # the starter is told of the first failure; the container is removed, or stays to be looked at
 
     # -- the end ----------------------------------------------------------------------------------
 
@@ -386,21 +387,22 @@ class Monitor:
     def _end(self, code: int, error: str) -> None:
         """Clear up after the first process, and record how it ended, in that order: who reads the record may act."""
         engine = self._engine
-        with locks.exclusive(engine.layout, locks.of_container(self._container.id)):  # whoever connects it waits
-            self._let_go()
-            starved = self._starved()
-            left = self._undo()
-            if self._log is not None:
-                self._log.close()
-            self._record_end(code, error, left, starved)
-        engine.plugins.container_exited(self._container)
-        if self._container.spec.auto_remove and self._container.ending is not Ending.RESTART:
-            try:
-                engine.remove(self._container.id)
-            except SampanError:
-                pass  # it stays, to be looked at; those who wait are told of its end all the same
+        with engine.store.journal.operation("end", lambda action: undo.undo(engine, action)) as operation:
+            with locks.exclusive(engine.layout, locks.of_container(self._container.id)):  # whoever connects it waits
+                self._let_go()
+                starved = self._starved()
+                left = self._undo()
+                if self._log is not None:
+                    self._log.close()
+                self._record_end(operation, code, error, left, starved)
+            engine.plugins.container_exited(self._container)
+            if self._container.expires:
+                try:
+                    engine.remove(self._container.id)
+                except SampanError:
+                    pass  # it stays, to be looked at; those who wait are told of its end all the same
 
-    def _record_end(self, code: int, error: str, left: str, starved: bool) -> None:
+    def _record_end(self, operation: Operation, code: int, error: str, left: str, starved: bool) -> None:
         engine, containers = self._engine, self._engine.store.containers
         with engine.store.database.transaction() as cursor:
             record = containers.change(cursor, self._container.id)
@@ -411,6 +413,8 @@ class Monitor:
                 error=error or left, oom_killed=starved, finished=time.time(), restarts=record.restarts + again,
                 monitor=owner.current() if left or again else "", health=record.health and "unhealthy",
             )
+            if self._container.expires:
+                operation.plan("ended", record.id, cursor=cursor)
             if starved:
                 events.container(engine, self._container, "oom")
             ran = int(self._container.finished - self._container.started)

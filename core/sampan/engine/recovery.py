@@ -11,6 +11,7 @@ from sampan.store import locks, owner
 
 if TYPE_CHECKING:
     from sampan.engine.engine import Engine
+    from sampan.store.journal import Operation
 
 KILLED = 137
 """The exit code of a container that ended with its monitor: it was killed."""
@@ -49,21 +50,34 @@ def _looked_after(container: Container) -> bool:
 
 
 def _bury(engine: Engine, container: str) -> None:
+    from sampan.engine import undo
+
+    with engine.store.journal.operation("end", lambda action: undo.undo(engine, action)) as operation:
+        record = _ended(engine, operation, container)
+        if record is None:
+            return
+        engine.plugins.container_exited(record)
+        if record.expires:
+            engine.remove(container)
+
+
+def _ended(engine: Engine, operation: Operation, container: str) -> Container | None:
+    """Clear up after a container whose monitor is gone, and record its end; None when another did."""
     from sampan.engine import halt
 
     with locks.exclusive(engine.layout, locks.of_container(container)):
         try:
             record = engine.store.containers.get(container)
         except NotFound:
-            return
+            return None
         if not record.alive or _looked_after(record):
-            return
+            return None
         halt.end(engine, record)
         rebooted = owner.boot_of(record.monitor) != owner.boot_of(owner.current())
-        record = engine.store.containers.update(
-            container, status=Status.EXITED, pid=0, exit_code=LOST if rebooted else KILLED,
-            error="" if rebooted else "the monitor was killed", finished=time.time(), monitor="",
-        )
-    engine.plugins.container_exited(record)
-    if record.spec.auto_remove:
-        engine.remove(container)
+        with engine.store.database.transaction() as cursor:
+            if record.expires:
+                operation.plan("ended", container, cursor=cursor)
+            return engine.store.containers.change(
+                cursor, container, status=Status.EXITED, pid=0, exit_code=LOST if rebooted else KILLED,
+                error="" if rebooted else "the monitor was killed", finished=time.time(), monitor="",
+            )

@@ -104,6 +104,16 @@ def _clear(engine: Engine, container: Container) -> None:
         halt.halt(engine, container)
 
 
+def expire(engine: Engine, container: str) -> None:
+    """Remove a container whose end was that of its use, unless it has been started since. Possible twice."""
+    try:
+        record = engine.store.containers.get(container)
+        if not record.alive and record.expires:
+            remove(engine, container, force=False, volumes=False)
+    except (Conflict, NotFound):
+        return  # somebody else removes or starts it
+
+
 def discard(engine: Engine, container: str) -> None:
     """Remove all there is of a container that does not run, its record last. Possible twice."""
     try:

@@ -7,6 +7,7 @@
 | `released`   | digests and chains     | removing those that nothing needs, from every driver           |
 | `snapshots`  | driver, keys           | removing the active snapshots                                  |
 | `container`  | id                     | removing the container with all there is of it                 |
+| `ended`      | id                     | removing the container, which was to go, unless it runs again  |
 | `volume`     | driver, name, maker    | removing the volume, if no container uses it                   |
 | `lent`       | driver, name, user     | unmounting the volume for that user                            |
 | `network`    | id, record             | removing the network, if it is not on record                   |
@@ -56,6 +57,10 @@ def undo(engine: Engine, action: Action) -> None:
             from sampan.engine import remove
 
             remove.discard(engine, container)
+        case "ended", (container,):
+            from sampan.engine import remove
+
+            remove.expire(engine, container)
         case "volume", (driver, name, maker):
             from sampan.engine import volumes
 

@@ -237,6 +237,11 @@ class Container(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.id[:12]
 
     @property
+    def expires(self) -> bool:
+        """Whether it is removed at its end (``--rm``): not at one from which it is started again."""
+        return self.spec.auto_remove and self.ending is not Ending.RESTART
+
+    @property
     def alive(self) -> bool:
         """Whether a monitor should be looking after it: it runs, or is about to again."""
         return self.status in ALIVE

@@ -45,8 +45,8 @@ class Operation:
         self._database = database
         self._token = token
         self.id = f"{name}-{os.urandom(6).hex()}"
-        self.ended = False
-        """Whether the notes are dropped, all but one of what was released."""
+        self.ended = True
+        """Whether the notes are dropped, all but one of what was released; as long as there are none, too."""
 
     def plan(self, kind: str, *what: str, cursor: sqlite3.Cursor | None = None) -> None:
         """Record an undoing, before the step it undoes; within a transaction under way if its cursor is given."""
@@ -54,6 +54,7 @@ class Operation:
             with self._database.transaction() as own:
                 self.plan(kind, *what, cursor=own)
             return
+        self.ended = False
         action = msgspec.json.encode(Action(kind, what))
         cursor.execute(
             "INSERT INTO journal (operation, owner, action) VALUES (?, ?, ?)", (self.id, self._token, action)
@@ -65,6 +66,7 @@ class Operation:
             with self._database.transaction() as own:
                 self.lease(digests, own)
             return
+        self.ended = False
         cursor.executemany(
             "INSERT INTO leases VALUES (?, ?, ?)", [(self.id, self._token, digest) for digest in digests]
         )
