@@ -18,6 +18,7 @@ from sampan.engine import (
     check_layers,
     check_leftovers,
     check_unpacked,
+    check_volumes,
 )
 from sampan.engine.check_finding import Finding, Suspicion, reason
 from sampan.errors import Corrupt, SampanError
@@ -44,6 +45,7 @@ def check(engine: Engine, *, repair: bool, quick: bool, unpacked: bool) -> Itera
         lambda: check_blobs.look(engine, quick=quick),
         lambda: check_images.look(engine),
         lambda: check_layers.look(engine),
+        lambda: check_volumes.look(engine),
         lambda: check_containers.look(engine),
         lambda: check_leftovers.look(engine),
     ]

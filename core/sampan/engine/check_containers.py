@@ -115,6 +115,11 @@ def _check_rest(engine: Engine, container: Container) -> Iterator[Suspicion]:
             kind="container", name=container.name, problem=f"does not run, but has left {' and '.join(left)}",
             mend=partial(halt.halt, engine, container),
         )
+    if container.status is Status.EXITED and container.expires:
+        yield Suspicion(
+            kind="container", name=container.name, problem="was to be removed at its end, and is still here",
+            mend=partial(remove.expire, engine, container.id),
+        )
 
 
 def _connected(engine: Engine, container: Container) -> Iterator[str]:

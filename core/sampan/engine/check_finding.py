@@ -50,6 +50,14 @@ class Suspicion(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+def unopened(driver: str, error: Exception) -> Suspicion:
+    """Return what is to be said of a driver that holds something and cannot be opened."""
+    return Suspicion(
+        kind="driver", name=driver, problem=f"cannot be opened: {reason(error)}",
+        remedy="what it holds cannot be checked; install or enable it",
+    )
+
+
 def shown(image: Image) -> str:
     """Return what a user calls an image: its first name, or its short id."""
     if not image.tags:

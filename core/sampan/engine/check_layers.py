@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sampan import naive
 from sampan.contracts.storage import Kind, Snapshot
 from sampan.engine import check_images, undo, unpack
-from sampan.engine.check_finding import Suspicion, bring_again, listed, reason
+from sampan.engine.check_finding import Suspicion, bring_again, listed, reason, unopened
 from sampan.errors import Conflict, SampanError
 from sampan.model.digest import Digest
 from sampan.model.digest import of as digest_of
@@ -39,10 +39,7 @@ def look(engine: Engine) -> Iterator[Suspicion]:
         try:
             snapshots = {snapshot.key: snapshot for snapshot in engine.storage(name).walk()}
         except (SampanError, OSError) as error:
-            yield Suspicion(
-                kind="driver", name=name, problem=f"cannot be opened: {reason(error)}",
-                remedy="what it holds cannot be checked; install or enable it",
-            )
+            yield unopened(name, error)
             continue
         # Asked again: what was recorded or removed while the driver told its snapshots.
         yield from _recorded(engine, name, survey(engine.store), snapshots, told)

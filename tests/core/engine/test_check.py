@@ -16,7 +16,7 @@ from tests.services.registry import RegistryServer
 
 from sampan.engine.check_finding import Finding
 from sampan.engine.engine import Engine
-from sampan.model.container import Status
+from sampan.model.container import Status, Volume
 from sampan.model.digest import Digest
 from sampan.model.image import Image, Manifest
 from sampan.store import owner
@@ -307,6 +307,57 @@ def test_containers_that_lack_something(bench: Bench) -> None:
     assert {name: finding.mended for name, finding in found.items()} == {"bare": False, "emptied": True, "half": True}
     engine.remove("bare")
     assert list(engine.check()) == []
+
+
+def test_a_container_that_should_be_gone(bench: Bench) -> None:
+    engine = bench.engine
+    bench.create("true", auto_remove=True, name="kept")
+    assert list(engine.check()) == []
+    gone = bench.create("true", auto_remove=True, name="gone")
+    engine.store.containers.update(gone.id, status=Status.EXITED)
+    (finding,) = engine.check()
+    assert (finding.name, finding.problem) == ("gone", "was to be removed at its end, and is still here")
+    assert [one.mended for one in engine.check(repair=True)] == [True]
+    assert [container.name for container in engine.containers(all=True)] == ["kept"]
+
+
+def test_volumes(bench: Bench) -> None:
+    engine, nameless = bench.engine, "ab" * 32
+    for name in ("sound", "lost", "forgotten", nameless):
+        Path(engine.inspect_volume(engine.create_volume(name).name)["Mountpoint"], "kept").write_text(name)
+    assert list(engine.check()) == []
+    shutil.rmtree(f"{engine.layout.volumes('local')}/lost")
+    execute(engine, "DELETE FROM volumes WHERE name IN ('forgotten', ?)", nameless)
+    assert [line(finding) for finding in engine.check()] == [
+        "volume lost: is on record, but local has it no more",
+        f"volume {nameless}: is kept by local, but not on record",
+        "volume forgotten: is kept by local, but not on record",
+    ]
+    assert all(finding.mended for finding in engine.check(repair=True))
+    assert list(engine.check()) == []
+    kept = {volume.name: Path(engine.inspect_volume(volume.name)["Mountpoint"]) for volume in engine.list_volumes()}
+    assert {name: [file.name for file in where.iterdir()] for name, where in kept.items()} == {
+        "sound": ["kept"], "forgotten": ["kept"], nameless: ["kept"], "lost": [],
+    }
+    assert engine.prune_volumes()[0] == [nameless]
+
+
+def test_volumes_that_a_container_misses(bench: Bench) -> None:
+    engine = bench.engine
+    volumes = (Volume(kind="volume", source="named", target="/n"), Volume(kind="volume", target="/a"))
+    container = bench.create("sh", "-c", "touch /n/f /a/f", name="user", volumes=volumes)
+    anonymous = next(volume.name for volume in engine.list_volumes() if volume.anonymous)
+    execute(engine, "DELETE FROM volumes")
+    shutil.rmtree(engine.layout.volumes("local"))
+    os.mkdir(engine.layout.volumes("local"))
+    assert {line(finding) for finding in engine.check()} == {
+        f"container user: uses volume {name}, which is gone" for name in ("named", anonymous)
+    }
+    assert [finding.mended for finding in engine.check(repair=True)] == [True, True]
+    assert list(engine.check()) == []
+    assert [volume.anonymous for volume in engine.list_volumes() if volume.name == anonymous] == [True]
+    engine.start(container.id)
+    assert engine.wait(container.id) == 0
 
 
 def test_a_running_container_is_sound_and_left_alone(bench: Bench) -> None:
