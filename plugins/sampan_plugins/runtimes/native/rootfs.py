@@ -79,9 +79,13 @@ def _detach_from_host(path: str, propagation: str) -> None:
 
 def enter(root: int) -> None:
     """Make the tree the caller's root, and let go of the old one."""
+    old = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     os.fchdir(root)
     # The old root ends up on top of the new one (pivot_root(2), "."), whence it is detached.
     libc.pivot_root(".", ".")
+    os.fchdir(old)
+    os.close(old)
+    libc.mount(None, ".", None, mount.REC | mount.SLAVE)  # or the host would lose what is mounted in its shared mounts
     libc.umount2(".", mount.DETACH)
     os.chdir("/")
 

@@ -140,6 +140,19 @@ def test_shared_propagation_reaches_the_host(box: Any, nested: Path) -> None:
         subprocess.run(["umount", below / "spot"], check=False)
 
 
+def test_the_host_keeps_what_is_in_its_shared_mounts(box: Any, nested: Path) -> None:
+    below = nested / "below"
+    (below / "spot").mkdir()
+    subprocess.run(["mount", "--make-shared", below], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "inner", below / "spot"], check=True)
+    try:
+        box.spec.linux.rootfs_propagation = "rshared"
+        box.shell("true")
+        assert (below / "spot").is_mount()
+    finally:
+        subprocess.run(["umount", below / "spot"], check=True)
+
+
 @pytest.mark.parametrize("word", ["shared", "slave", "private", "unbindable"])
 def test_the_roots_propagation(native_box: Any, word: str) -> None:
     # runc 1.1 binds a root that is to be shared or unbindable to itself, which fails.
