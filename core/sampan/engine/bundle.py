@@ -55,13 +55,16 @@ class Draft:
             annotations=dict(spec.annotations),
         )
 
-    def finish(self, endpoints: Sequence[Endpoint], size: tuple[int, int] | None) -> None:
-        """Write /etc/hosts and the like, let extensions amend the spec, and write it."""
+    def finish(self, endpoints: Sequence[Endpoint], size: tuple[int, int] | None, *, named: bool) -> None:
+        """Write /etc/hosts and the like, let extensions amend the spec, and write it.
+
+        ``named`` tells that the container has a name service.
+        """
         assert self.spec.process is not None
         if size and self._container.spec.terminal:
             self.spec.process.console_size = oci.ConsoleSize(height=size[0], width=size[1])
         if self._owner is self._container:
-            self._write_host_files(endpoints)
+            self._write_host_files(endpoints, named)
         self._engine.plugins.amend_spec(self._container, self.spec)
         temporary = f"{self._where}/.{_FILE}"
         _write(temporary, msgspec.json.encode(self.spec))
@@ -92,21 +95,26 @@ class Draft:
     def _filename(self, name: str) -> str:
         return f"{self._files}/{name}"
 
-    def _write_host_files(self, endpoints: Sequence[Endpoint]) -> None:
+    def _write_host_files(self, endpoints: Sequence[Endpoint], named: bool) -> None:
         spec = self._container.spec
         names = networking.full_names(self._container, sandboxed=not self._shares_network)
         inherited = _host_hosts() if self._shares_network else ""
         addresses = [address for one in endpoints for address in (one.address, one.address6) if address]
         gateway = next((one.gateway for one in endpoints if one.gateway), "")
-        servers = next((one.nameservers for one in endpoints if one.nameservers), ())
         hosts = hostfiles.hosts(addresses, names, spec.extra_hosts, gateway, inherited)
-        resolv_conf = hostfiles.resolv_conf(
-            hostfiles.host_resolv_conf(), spec.dns or servers, spec.dns_search, spec.dns_options,
-            reaches_host=self._shares_network,
-        )
+        resolv_conf = self._resolv_conf(endpoints, named)
         _write(self._filename("hosts"), hosts.encode(errors="surrogateescape"))
         _write(self._filename("resolv.conf"), resolv_conf.encode(errors="surrogateescape"))
         _write(self._filename("hostname"), hostfiles.hostname(self._hostname()).encode())
+
+    def _resolv_conf(self, endpoints: Sequence[Endpoint], named: bool) -> str:
+        spec, host = self._container.spec, hostfiles.host_resolv_conf()
+        if named:
+            return hostfiles.resolver_conf(host, spec.dns, spec.dns_search, spec.dns_options)
+        servers = next((one.nameservers for one in endpoints if one.nameservers), ())
+        return hostfiles.resolv_conf(
+            host, spec.dns or servers, spec.dns_search, spec.dns_options, reaches_host=self._shares_network
+        )
 
 
 def load(where: str) -> oci.Spec:

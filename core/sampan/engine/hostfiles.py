@@ -12,6 +12,9 @@ from sampan.errors import InvalidInput
 
 HOST_GATEWAY = "host-gateway"
 
+NAME_SERVER = "127.0.0.11"
+"""Where a container with a name service of its own asks."""
+
 _LOCAL = """\
 127.0.0.1\tlocalhost
 ::1\tlocalhost ip6-localhost ip6-loopback
@@ -118,6 +121,32 @@ def resolv_conf(
     if options or found_options:
         lines.append(f"options {' '.join(options or found_options)}\n")
     return "".join(lines)
+
+
+def resolver_conf(
+    host: str, nameservers: Sequence[str] = (), search: Sequence[str] = (), options: Sequence[str] = ()
+) -> str:
+    """Return the content of /etc/resolv.conf of a container with a name service; see ``resolv_conf``.
+
+    Names without dots are asked for as they are, unless the options say something else of that. Raises InvalidInput.
+    """
+    resolv_conf(host, nameservers)  # whether they are addresses
+    options = options or _parsed(host)[2]
+    if not any(option.startswith("ndots:") for option in options):
+        options = (*options, "ndots:0")
+    return resolv_conf(host, [NAME_SERVER], search, options)
+
+
+def upstreams(host: str, nameservers: Sequence[str] = (), given: Sequence[str] = ()) -> list[tuple[str, bool]]:
+    """Return the servers that a container's questions are passed on to, and whether that is from the host's network.
+
+    ``nameservers`` are those the user wants, else they are ``given``, else the host's; of these, those on loopback are
+    the host's own. The name service does not ask itself.
+    """
+    if nameservers or given:
+        return [(server, False) for server in nameservers or given if server != NAME_SERVER]
+    found = [(server, not _reachable(server, ipv6=True)) for server in _parsed(host)[0]]
+    return found or [(server, False) for server in _FALLBACK]
 
 
 def hostname(name: str) -> str:

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
     from sampan.contracts.log import LogWriter
     from sampan.engine.engine import Engine
+    from sampan.engine.name_service import NameService
     from sampan.engine.slumber import Memory
     from sampan.store.journal import Operation
 
@@ -93,8 +94,11 @@ def run(
         engine.close()
 
 
-def wake(note: int) -> None:
-    """Be the monitor again, in the process that was it before it slept (see ``sampan.engine.slumber``)."""
+def wake(note: int, child: int) -> None:
+    """Be the monitor again, in the process that was it before it slept (see ``sampan.engine.slumber``).
+
+    ``child`` is the pid of the name service's server, 0 when none runs.
+    """
     from sampan.engine import slumber
     from sampan.engine.engine import Engine
     from sampan.plugin.manager import Plugins
@@ -103,7 +107,7 @@ def wake(note: int) -> None:
         memory = slumber.remember(note)
         engine = Engine(memory.settings, Plugins(memory.settings, claims=memory.claims))
         try:
-            Monitor(engine, engine.store.containers.get(memory.container), None).wake(memory)
+            Monitor(engine, engine.store.containers.get(memory.container), None).wake(memory, child)
         finally:
             engine.close()
     finally:
@@ -120,6 +124,7 @@ class Monitor:
         self._bundle = engine.layout.bundle(container.id)
         self._sandbox: int | None = None
         self._host: int | None = None
+        self._names: NameService | None = None
         self._log: LogWriter | None = None
         self._endpoints: list[Endpoint] = []
         self._loaded: set[str] = set()
@@ -145,16 +150,22 @@ class Monitor:
         while self._container.status is Status.RESTARTING:
             self._run_again()
 
-    def wake(self, memory: Memory) -> None:
+    def wake(self, memory: Memory, child: int) -> None:
         """Go on after having slept."""
         self._sandbox = None if memory.sandbox < 0 else memory.sandbox
         self._host = None if memory.host < 0 else memory.host
+        if memory.names:
+            from sampan.engine.name_service import NameService
+
+            self._names = NameService(memory.names, child)
         self._backoff = policy.Backoff(memory.pause)
         self._patience = memory.patience()
         with ExitStack() as stack:
             stack.callback(self._let_go)
             self._log = self._open_log()
-            self._until_end(stack.enter_context(Streams.resumed(self._container.spec, self._log, memory.streams)))
+            self._until_end(stack.enter_context(Streams.resumed(
+                self._container.spec, self._log, memory.streams, self._names
+            )))
         while self._container.status is Status.RESTARTING:
             self._run_again()
 
@@ -285,6 +296,10 @@ class Monitor:
         else:  # there is nothing to do that were worth a fork
             self._endpoints = networking.connect_all(engine, container, wires, path)
 
+        if self._sandbox is not None and networking.named(engine, wires):
+            from sampan.engine.name_service import NameService
+
+            self._names = NameService.open(engine.settings, container.id, self._sandbox)
         places = volume_use.mount(engine, container)  # where everyone sees them
         self._host = os.open(namespaces.path("mount"), os.O_RDONLY | os.O_CLOEXEC)
         namespaces.create(namespaces.flag("mount"))
@@ -296,11 +311,11 @@ class Monitor:
         draft = bundle.Draft(engine, container, network_owner, self._bundle, joined, places, memory)
         self._log = self._open_log()
         listener = rendezvous.listen(f"{self._bundle}/attach.sock")
-        streams = stack.enter_context(Streams(listener, container.spec, self._log))
+        streams = stack.enter_context(Streams(listener, container.spec, self._log, self._names))
         if connecting is not None:
             self._endpoints = connecting.result(list[Endpoint])
             self._loaded.update(connecting.loaded)
-        draft.finish(self._endpoints, self._size)
+        draft.finish(self._endpoints, self._size, named=self._names is not None)
         streams.begin(engine.runtime(container.runtime).create(container.id, self._bundle, streams.stdio()))
         return streams
 
@@ -315,6 +330,9 @@ class Monitor:
 
     def _let_go(self) -> None:
         """Let the kernel take the namespaces away, once the container is out of them too."""
+        if self._names is not None:
+            self._names.close()
+            self._names = None
         if self._sandbox is not None:
             os.close(self._sandbox)
             self._sandbox = None
@@ -364,12 +382,12 @@ class Monitor:
             settings=engine.settings, claims=engine.plugins.claims, container=self._container.id,
             streams=streams.held(), sandbox=-1 if self._sandbox is None else self._sandbox,
             host=-1 if self._host is None else self._host, pause=self._backoff.last, quiet=self._patience,
-            since=time.time(),
+            since=time.time(), names=self._names.order if self._names else None,
         )
         engine.close()
         if self._log is not None:
             self._log.close()
-        slumber.sleep(memory)
+        slumber.sleep(memory, self._names.child if self._names else 0)
         self._log = self._open_log()
         streams.log(self._log)
 

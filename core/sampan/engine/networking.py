@@ -148,6 +148,11 @@ def addressed(engine: Engine, found: Iterable[Wire]) -> bool:
     return any(engine.network(network.driver).capabilities.addressed for _, network in found)
 
 
+def named(engine: Engine, found: Iterable[Wire]) -> bool:
+    """Tell whether containers find each other by their names on any of these networks."""
+    return addressed(engine, [wire for wire in found if not wire[1].default])
+
+
 def connect_all(engine: Engine, container: Container, found: Sequence[Wire], sandbox: str | None) -> list[Endpoint]:
     """Connect a container's new sandbox to each network in turn, and set its default routes."""
     endpoints = [connect(engine, container, wire, sandbox) for wire in found]

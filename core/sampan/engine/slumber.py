@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sampan.config import Settings
+from sampan.engine import name_service
 from sampan.engine.streams import Held
 from sampan.plugin.index import Claim
 
@@ -25,7 +26,12 @@ if TYPE_CHECKING:
 _SOON = 6
 """A sleep shorter than this many times the quiet that preceded it was not worth it."""
 _LONGEST = 3600.0
-_PROGRAM = "import sys; sys.path[:] = sys.argv[2:]; from sampan.engine import monitor; monitor.wake(int(sys.argv[1]))"
+_PROGRAM = """\
+import sys
+note, *sys.path[:], child = sys.argv[1:]
+from sampan.engine import monitor
+monitor.wake(int(note), int(child))
+"""
 
 
 class Memory(msgspec.Struct, frozen=True):
@@ -40,6 +46,13 @@ class Memory(msgspec.Struct, frozen=True):
     pause: float
     quiet: float
     since: float
+    names: name_service.Order | None = None
+
+    @property
+    def kept(self) -> set[int]:
+        """The descriptors to keep."""
+        names = self.names.descriptors if self.names else ()
+        return self.streams.all | {self.sandbox, self.host, *names} - {-1}
 
     def patience(self) -> float:
         """Return the seconds of quiet to wait for next time."""
@@ -47,20 +60,26 @@ class Memory(msgspec.Struct, frozen=True):
         return min(2 * self.quiet, _LONGEST) if soon else float(self.settings.slumber)
 
 
-def sleep(memory: Memory) -> None:
-    """Execute the watch in this process's place. Returns only when that cannot be done, with everything as it was."""
+def sleep(memory: Memory, child: int) -> None:
+    """Execute the watch in this process's place. Returns only when that cannot be done, with everything as it was.
+
+    ``child`` is the pid of the name service's server, 0 when none runs.
+    """
     note = os.memfd_create("sampan-monitor", 0)
-    kept = memory.streams.all | ({memory.sandbox, memory.host} - {-1})
     try:
         os.write(note, msgspec.json.encode(memory))
         os.lseek(note, 0, os.SEEK_SET)
-        _inherit(kept, True)
+        _inherit(memory.kept, True)
         watched = ",".join(map(str, memory.streams.watched))
+        given = ",".join(map(str, memory.names.descriptors if memory.names else ()))
+        server = name_service.command(memory.names) if memory.names else []
         again = [sys.executable, "-I", "-S", "-c", _PROGRAM, str(note), *sys.path]
         watch = os.path.join(os.path.dirname(__file__), "watch.py")
-        os.execv(sys.executable, [sys.executable, "-I", "-S", watch, watched, *again])
+        os.execv(sys.executable, [
+            sys.executable, "-I", "-S", watch, watched, given, str(child), str(len(server)), *server, *again,
+        ])
     except OSError:
-        _inherit(kept, False)
+        _inherit(memory.kept, False)
         os.close(note)
 
 
@@ -68,7 +87,7 @@ def remember(note: int) -> Memory:
     """Read what was written down before falling asleep."""
     with open(note, "rb") as file:
         memory = msgspec.json.decode(file.read(), type=Memory)
-    _inherit(memory.streams.all | ({memory.sandbox, memory.host} - {-1}), False)
+    _inherit(memory.kept, False)
     return memory
 
 

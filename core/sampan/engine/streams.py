@@ -22,6 +22,7 @@ from sampan.errors import SampanError
 
 if TYPE_CHECKING:
     from sampan.contracts.log import LogWriter, Stream
+    from sampan.engine.name_service import NameService
     from sampan.model.container import ContainerSpec
 
 _CHUNK = 1 << 16
@@ -91,7 +92,9 @@ class Client:
 class Streams:
     """The descriptors of one container's standard streams, and a loop over them. A context manager."""
 
-    def __init__(self, listener: socket.socket, spec: ContainerSpec, log: LogWriter) -> None:
+    def __init__(
+        self, listener: socket.socket, spec: ContainerSpec, log: LogWriter, names: NameService | None = None
+    ) -> None:
         self._spec = spec
         self._log = log
         self._outputs: dict[int, Stream] = {}
@@ -108,6 +111,9 @@ class Streams:
         self._ended = False
         self._listener = listener
         self._poll.register(self._listener, select.POLLIN)
+        self._names = names
+        self._asked: set[int] = set()
+        self._await_questions()
 
     def log(self, log: LogWriter) -> None:
         """Keep what comes from now on in another log."""
@@ -197,9 +203,11 @@ class Streams:
         )
 
     @classmethod
-    def resumed(cls, spec: ContainerSpec, log: LogWriter, held: Held) -> Streams:
+    def resumed(
+        cls, spec: ContainerSpec, log: LogWriter, held: Held, names: NameService | None = None
+    ) -> Streams:
         """Return the streams as they were in the process that this one was before it executed itself."""
-        streams = cls(socket.socket(fileno=held.listener), spec, log)
+        streams = cls(socket.socket(fileno=held.listener), spec, log, names)
         streams._outputs = {number: _stream(name) for number, name in held.outputs.items()}
         streams._input = None if held.input < 0 else held.input
         streams._console = None if held.console < 0 else held.console
@@ -250,6 +258,17 @@ class Streams:
             self._accept()
         elif descriptor in self._clients:
             self._serve_client(self._clients[descriptor], events)
+        elif descriptor in self._asked and self._names is not None:
+            self._names.act()
+            self._await_questions()
+
+    def _await_questions(self) -> None:
+        """Wait for what the name service waits for now."""
+        for descriptor in self._asked:
+            self._poll.unregister(descriptor)
+        self._asked = set(self._names.watched if self._names is not None else ())
+        for descriptor in self._asked:
+            self._poll.register(descriptor, select.POLLIN)
 
     # -- from the container -----------------------------------------------------------------------
 

@@ -130,3 +130,21 @@ def test_the_host_tells_how_it_resolves() -> None:
 
 def test_hostname() -> None:
     assert hostfiles.hostname("web") == "web\n"
+
+
+def test_where_there_is_a_name_service_it_alone_is_asked() -> None:
+    assert hostfiles.resolver_conf(HOST, ["192.0.2.1"], ["x.example"]) == (
+        "search x.example\nnameserver 127.0.0.11\noptions ndots:2 timeout:1\n"
+    )
+    assert hostfiles.resolver_conf("", options=["rotate"]) == "nameserver 127.0.0.11\noptions rotate ndots:0\n"
+    with pytest.raises(InvalidInput, match="IP address is not correctly formatted: bad"):
+        hostfiles.resolver_conf("", ["bad"])
+
+
+def test_the_servers_that_a_name_service_asks() -> None:
+    assert hostfiles.upstreams(HOST) == [
+        ("127.0.0.53", True), ("192.0.2.53", False), ("::1", True), ("2001:db8::53", False), ("fe80::1%eth0", True),
+    ]
+    assert hostfiles.upstreams(HOST, ["127.0.0.1", "127.0.0.11"], ["192.0.2.9"]) == [("127.0.0.1", False)]
+    assert hostfiles.upstreams(HOST, (), ["192.0.2.9"]) == [("192.0.2.9", False)]
+    assert hostfiles.upstreams("") == [("8.8.8.8", False), ("8.8.4.4", False)]
