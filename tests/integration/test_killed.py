@@ -35,6 +35,14 @@ elif verb == "stop":
     engine.stop(name, timeout=0)
 elif verb == "remove":
     engine.remove(name, force=True)
+elif verb == "restart":
+    engine.restart(name, timeout=0)
+elif verb == "pause":
+    engine.pause(name)
+elif verb == "exec":
+    from sampan.contracts.runtime import Stdio
+    from sampan.engine.exec_ import ExecRequest
+    engine.exec(name, ExecRequest(command=("sleep", "100")), Stdio()).wait()
 elif verb == "commit":
     engine.commit(name, "made:1")
 elif verb == "import":
@@ -162,6 +170,59 @@ def test_a_reboot(bench: Bench) -> None:
     assert leftovers(engine, bench.made) == []
     engine.start(container.id)
     assert engine.container(container.id).alive
+
+
+@pytest.mark.parametrize("runtime", ["native", "oci"])
+def test_a_run_root_that_is_wiped_beneath_what_runs(bench: Bench, runtime: str) -> None:
+    marker = f"1{random.randrange(10**6):06}"
+    engine = bench.engine
+    one = bench.start("sleep", marker, network="bridge", runtime=runtime)
+    two = bench.start("sh", "-c", f"sleep {marker} & sleep {marker}", pid_mode="host", runtime=runtime)
+    engine.pause(two.id)
+    engine.close()
+    subprocess.run(["rm", "-rf", engine.layout.run_root], check=True)
+    engine.stop(one.id)
+    for container in (one, two):
+        ended = engine.container(container.id)
+        assert (ended.status, ended.exit_code, ended.monitor) == (Status.EXITED, 137, "")
+    assert processes_with(marker) == []
+    assert leftovers(engine, bench.made) == []
+    engine.start(one.id)
+    assert engine.container(one.id).alive
+
+
+def test_a_run_that_ends_after_its_run_root_was_wiped(bench: Bench) -> None:
+    container = bench.start("sleep", "100", network="bridge")
+    subprocess.run(["rm", "-rf", bench.engine.layout.run_root], check=True)
+    os.kill(container.pid, signal.SIGKILL)
+    eventually(lambda: bench.engine.store.containers.get(container.id).status is Status.EXITED)
+    assert leftovers(bench.engine, bench.made) == []
+
+
+@pytest.mark.parametrize("verb", ["exec", "restart", "pause"])
+def test_commands_on_what_runs_killed_at_any_moment(bench: Bench, verb: str) -> None:
+    settings = msgspec.json.encode(bench.engine.settings).decode()
+    moments = random.Random(verb)
+    for turn in range(6):
+        victim = bench.start("sleep", "100", name="victim")
+        command = python(_COMMAND, settings, verb, "victim", stdout=subprocess.PIPE)
+        assert command.stdout is not None
+        assert command.stdout.readline() == b"go\n"
+        time.sleep(moments.random() * 0.1)
+        command.kill()
+        command.wait()
+        command.stdout.close()
+        eventually(lambda: _settled(bench))
+        with Engine(bench.engine.settings) as engine:
+            found = engine.container(victim.id)
+            whole = {"exec": (Status.RUNNING,), "pause": (Status.RUNNING, Status.PAUSED)}
+            assert found.status in whole.get(verb, (Status.RUNNING, Status.EXITED)), turn
+            if found.status is Status.PAUSED:
+                engine.unpause("victim")
+            if verb == "exec":  # which leaves a process behind, as with Docker, and nothing that holds the container
+                assert set(engine.runtime(found.runtime).pids(found.id)) >= {found.pid}
+            engine.remove("victim", force=True)
+            assert leftovers(engine, bench.made) == [], turn
 
 
 @pytest.mark.parametrize("verb", ["create", "start", "stop", "remove", "run"])

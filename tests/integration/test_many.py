@@ -57,6 +57,43 @@ def test_twenty_starts_at_once(bench: Bench) -> None:
     eventually(lambda: leftovers(bench.engine, bench.made) == [], lambda: leftovers(bench.engine, bench.made))
 
 
+def test_fifty_run_side_by_side(bench: Bench) -> None:
+    program = """
+for turn in range(10):
+    asked = spec("sh", "-c", "echo up; exec sleep 100", name=f"many{number}{turn}")
+    engine.start(engine.create(msgspec.structs.replace(asked, network="none" if turn % 5 else "bridge")).id)
+"""
+    _at_once(bench, 5, program)
+    containers = bench.engine.containers()
+    assert len(containers) == 50 and all(one.status is Status.RUNNING for one in containers)
+    eventually(lambda: all(list(bench.engine.logs(one.id)) for one in containers))
+    assert all(b"".join(entry.content for entry in bench.engine.logs(one.id)) == b"up\n" for one in containers)
+    _at_once(bench, 5, "for turn in range(10): engine.remove(f'many{number}{turn}', force=True)")
+    assert bench.engine.containers(all=True) == []
+    bench.made += [container.id for container in containers]
+    eventually(lambda: leftovers(bench.engine, bench.made) == [], lambda: leftovers(bench.engine, bench.made))
+
+
+def test_many_starts_and_removals_side_by_side(bench: Bench) -> None:
+    # One of ten on the bridge: deleting an interface waits for a grace period of the kernel's.
+    program = """
+for turn in range(40):
+    asked = msgspec.structs.replace(spec("true"), network="none" if turn % 10 else "bridge", auto_remove=bool(turn % 2))
+    container = engine.create(asked)
+    with engine.start(container.id, attach=True) as attachment:
+        for _ in attachment.frames():
+            pass
+    assert attachment.exit_code == 0
+    if not asked.auto_remove:
+        engine.remove(container.id)
+    print(container.id)
+"""
+    bench.made += "".join(_at_once(bench, 4, program)).split()
+    assert len(bench.made) == 160
+    assert bench.engine.containers(all=True) == []
+    eventually(lambda: leftovers(bench.engine, bench.made) == [], lambda: leftovers(bench.engine, bench.made))
+
+
 def test_whole_runs_at_once(bench: Bench) -> None:
     program = """
 for turn in range(3):

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from sampan.engine import networking, sharing, volume_use
-from sampan.errors import NotFound
+from sampan.errors import NotFound, Unsupported
 from sampan.kernel import mount
 from sampan.store import locks, owner
 
@@ -30,11 +30,23 @@ def end(engine: Engine, container: Container) -> None:
     """Kill what still runs, and undo cgroup, mount, network and bundle. Possible at any time, and twice."""
     engine.runtime(container.runtime).delete(container.id, force=True)
     bundle = engine.layout.bundle(container.id)
+    if not os.path.exists(bundle):
+        _clear_group(container)  # whoever removed it has taken from the runtime what it knew as well
     # Mounted only in the monitor's own mount namespace; elsewhere there is nothing to unmount.
     mount.unmount(f"{bundle}/rootfs")
     networking.disconnect(engine, container)
     volume_use.unmount(engine, container)
     remove_bundle(bundle)
+
+
+def _clear_group(container: Container) -> None:
+    from sampan.engine import limits
+    from sampan.kernel import cgroups
+
+    try:
+        cgroups.sweep(limits.cgroup_path(container.spec.cgroup_parent, container.id))
+    except Unsupported:
+        return  # there are none
 
 
 def remove_bundle(bundle: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,7 @@ def sweep(engine: Engine) -> None:
 def reconcile(engine: Engine) -> None:
     """Find every container on record as running whose monitor is gone."""
     for container in engine.store.containers.alive():
-        if not _looked_after(container):
+        if not _looked_after(engine, container):
             try:
                 _bury(engine, container.id)
             except SampanError:
@@ -39,14 +40,29 @@ def reconcile(engine: Engine) -> None:
 
 def truth(engine: Engine, container: Container) -> Container:
     """Return the record as it is once a vanished monitor is accounted for."""
-    if not container.alive or _looked_after(container):
+    if not container.alive or _looked_after(engine, container):
         return container
     _bury(engine, container.id)
     return engine.store.containers.get(container.id)
 
 
-def _looked_after(container: Container) -> bool:
-    return owner.alive(container.monitor)
+def _looked_after(engine: Engine, container: Container) -> bool:
+    return owner.alive(container.monitor) and not _unreachable(engine, container)
+
+
+def _unreachable(engine: Engine, container: Container) -> bool:
+    """Tell whether somebody removed what is below the run root from under a container, without a reboot.
+
+    At its end a run loses its bundle too, but after its processes.
+    """
+    if container.status is Status.RESTARTING or os.path.exists(engine.layout.bundle(container.id)):
+        return False
+    from sampan.engine import limits
+
+    try:
+        return container.pid in limits.group(container).pids()
+    except SampanError:
+        return False  # without cgroups there is no telling
 
 
 def _bury(engine: Engine, container: str) -> None:
@@ -70,8 +86,9 @@ def _ended(engine: Engine, operation: Operation, container: str) -> Container | 
             record = engine.store.containers.get(container)
         except NotFound:
             return None
-        if not record.alive or _looked_after(record):
+        if not record.alive or _looked_after(engine, record):
             return None
+        owner.kill(record.monitor)
         halt.end(engine, record)
         rebooted = owner.boot_of(record.monitor) != owner.boot_of(owner.current())
         with engine.store.database.transaction() as cursor:

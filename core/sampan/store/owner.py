@@ -7,7 +7,9 @@ reboot so may be the pair.
 from __future__ import annotations
 
 import os
+import time
 
+from sampan.errors import NotFound
 from sampan.kernel.starttime import started
 
 NOBODY = "//"
@@ -23,6 +25,20 @@ def alive(token: str) -> bool:
     """Tell whether the process of a token still runs (a zombie does not)."""
     boot, pid, began = token.split("/")
     return boot == _boot() and began != "0" and str(started(int(pid))) == began
+
+
+def kill(token: str) -> None:
+    """Kill the process of a token, if it still runs, and wait until it is gone."""
+    from sampan.kernel import processes
+
+    _, pid, began = token.split("/")
+    try:
+        if alive(token):
+            processes.send_signal(int(pid), int(began), 9)
+    except NotFound:
+        return
+    while alive(token):
+        time.sleep(0.002)
 
 
 def pid_of(token: str) -> int:

@@ -32,6 +32,21 @@ def open_group(path: str) -> Group:
     return LegacyGroup(relative, mounted)
 
 
+def sweep(path: str) -> None:
+    """Kill what is in the group at ``path`` and remove it, from the version 2 hierarchy of a hybrid machine too.
+
+    Sampan leaves that alone, but other runtimes put their containers there. Raises what ``open_group`` raises, and
+    Conflict.
+    """
+    group = open_group(path)
+    group.kill()
+    group.remove()
+    if os.path.isdir(f"{ROOT}/unified/{path.strip('/')}"):
+        from sampan.kernel.cgroups.v2 import UnifiedGroup
+
+        UnifiedGroup(path.strip("/"), f"{ROOT}/unified").remove()
+
+
 def group_of(pid: int) -> Group:
     """Return the group that a process is in. Raises NotFound when it is gone or in no group of its own."""
     try:
