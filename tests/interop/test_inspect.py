@@ -129,6 +129,8 @@ def _comparable(document: dict[str, Any]) -> dict[str, Any]:
     config["Env"] = sorted(config["Env"] or ())
     if config["Hostname"] == document["Id"][:12]:
         del config["Hostname"]
+    for network in found["NetworkSettings"]["Networks"].values():
+        network.pop("GwPriority", None)  # which Docker shows since 28
     found["Mounts"] = sorted(map(_mount, document["Mounts"]), key=lambda mount: str(mount["Destination"]))
     return found
 
