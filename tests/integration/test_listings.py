@@ -96,6 +96,7 @@ def test_prunes(sampan):
     assert asked.returncode == 0
     assert asked.stdout.decode() == (
         "WARNING! This will remove:\n  - all stopped containers\n"
+        "  - all networks not used by at least one container\n"
         "  - all images without at least one container associated to them\n\n"
         "  Items to be pruned will be filtered with:\n  - until=0s\n\nAre you sure you want to continue? [y/N] "
     )
@@ -114,6 +115,18 @@ def test_prunes(sampan):
     assert lines[-2] == ""
 
 
+def test_volumes_are_pruned_where_that_is_asked_for(sampan):
+    sampan.run("volume", "create", "named")
+    unnamed = sampan.run("volume", "create")
+    kept = sampan.run("volume", "create", "--label", "keep")
+    asked = sampan.result("system", "prune", "--volumes", stdin=b"n\n").stdout.decode()
+    assert "  - all anonymous volumes not used by at least one container\n  - all dangling images\n" in asked
+    assert "Volumes" not in sampan.run("system", "prune", "-f")
+    told = sampan.run("system", "prune", "-f", "--volumes", "--filter", "label!=keep")
+    assert told.startswith(f"Deleted Volumes:\n{unnamed}\n\nTotal reclaimed space: ")
+    assert sampan.run("volume", "ls", "-q").splitlines() == sorted((kept, "named"))
+
+
 def test_completion(sampan):
     sampan.run("create", "--net=none", "--name", "crab", "bb:1")
 
@@ -123,7 +136,8 @@ def test_completion(sampan):
 
     assert completed("sampan", "history", "b") == ["plain,bb:1"]
     assert completed("sampan", "rm", "-f", "c") == ["plain,crab"]
-    assert completed("sampan", "inspect", '""') == ["plain,crab", "plain,bb:1"]
+    assert completed("sampan", "inspect", '""') == [
+        "plain,crab", "plain,bb:1", "plain,bridge", "plain,host", "plain,none"]
     assert completed("sampan", "image", "pru") == ["plain,prune"]
     assert completed("sampan", "images", "--tr") == ["plain,--tree"]
     for shell in ("bash", "zsh", "fish"):

@@ -21,7 +21,7 @@ _PRUNABLE = (Status.CREATED, Status.EXITED, Status.DEAD)
 
 
 class Pruned(msgspec.Struct, frozen=True):
-    """What a prune came to: ids of containers, or Docker's lines on images; and the bytes of disk it set free."""
+    """What a prune came to: ids of containers, names of volumes, or Docker's lines on images; the bytes it freed."""
 
     gone: list[str]
     freed: int

@@ -14,6 +14,7 @@ from sampan.store import locks
 
 if TYPE_CHECKING:
     from sampan.engine.engine import Engine
+    from sampan.engine.prune import Pruned
     from sampan.model.container import Container
     from sampan.store.journal import Operation
 
@@ -151,11 +152,10 @@ def _labelled(volume: VolumeRecord, wanted: str) -> bool:
     return key in volume.labels and (not equals or volume.labels[key] == value)
 
 
-def prune(engine: Engine, filters: Filters | None = None, *, everything: bool = False) -> tuple[list[str], int]:
-    """Remove the anonymous volumes, or with ``everything`` all, that no container uses and that pass the filters.
+def prune(engine: Engine, filters: Filters | None = None, *, everything: bool = False) -> Pruned:
+    """Remove the anonymous volumes, or with ``everything`` all, that no container uses and that pass the filters."""
+    from sampan.engine.prune import Pruned
 
-    Return their names and the bytes that this freed.
-    """
     gone, freed = [], 0
     for volume in volumes(engine, {**(filters or {}), "dangling": ["true"]}):
         if not (everything or volume.anonymous):
@@ -167,7 +167,7 @@ def prune(engine: Engine, filters: Filters | None = None, *, everything: bool = 
             continue  # someone uses it since, or has removed it
         gone.append(volume.name)
         freed += size
-    return gone, freed
+    return Pruned(gone, freed)
 
 
 def measured(engine: Engine, volume: VolumeRecord) -> int:

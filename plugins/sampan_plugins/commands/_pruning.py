@@ -58,6 +58,12 @@ def tell_networks(gone: Sequence[str]) -> None:
         sys.stdout.write("Deleted Networks:\n" + "\n".join(gone) + "\n\n")
 
 
+def tell_volumes(pruned: Pruned) -> None:
+    """Print which volumes went."""
+    if pruned.gone:
+        sys.stdout.write("Deleted Volumes:\n" + "\n".join(pruned.gone) + "\n\n")
+
+
 def tell_images(pruned: Pruned) -> None:
     """Print which images went, and which names."""
     if pruned.gone:

@@ -11,6 +11,7 @@ import pytest
 from tests.core.engine.containers import Bench, image_tar
 from tests.core.engine.workbench import archive
 
+from sampan.engine.prune import Pruned
 from sampan.errors import AlreadyExists, Conflict, InvalidInput, NotFound
 from sampan.model.container import ContainerSpec, Volume
 
@@ -79,7 +80,7 @@ def test_a_volume_that_is_used_stays(bench: Bench) -> None:
     container = bench.create("true", volumes=(_volume("/one", "one"),))
     with pytest.raises(Conflict, match=rf"remove one: volume is in use - \[{container.id}\]"):
         bench.engine.remove_volume("one")
-    assert bench.engine.prune_volumes(everything=True) == ([], 0)
+    assert bench.engine.prune_volumes(everything=True) == Pruned([], 0)
     bench.engine.remove(container.id)
     bench.engine.remove_volume("one")
     with pytest.raises(NotFound, match="No such volume: one"):
@@ -125,8 +126,8 @@ def test_filters_and_prune(bench: Bench) -> None:
     with pytest.raises(InvalidInput, match="invalid filter 'colour'"):
         _names(bench, colour=["red"])
     (_where(bench, unnamed) / "file").write_bytes(b"x" * 1000)
-    assert engine.prune_volumes() == ([unnamed], 1000)
-    assert engine.prune_volumes({"label!": ["key"]}, everything=True) == ([named], 0)
+    assert engine.prune_volumes() == Pruned([unnamed], 1000)
+    assert engine.prune_volumes({"label!": ["key"]}, everything=True) == Pruned([named], 0)
     assert _names(bench) == ["labelled"]
 
 

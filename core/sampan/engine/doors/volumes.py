@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+    from sampan.engine.prune import Pruned
     from sampan.model.volume import VolumeRecord
 
 
@@ -45,7 +46,7 @@ class Volumes(Doors):
 
     def prune_volumes(
         self, filters: Mapping[str, Sequence[str]] | None = None, *, everything: bool = False
-    ) -> tuple[list[str], int]:
+    ) -> Pruned:
         """Remove the anonymous volumes, or all, that no container uses; return their names and the bytes freed."""
         from sampan.engine import volumes
 
