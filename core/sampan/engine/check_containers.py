@@ -35,6 +35,7 @@ def look(engine: Engine) -> Iterator[Suspicion]:
             )
             continue
         yield from _check_content(engine, known, container)
+        yield from _check_networks(engine, container)
         yield from _check_run(engine, container) if container.alive else _check_rest(engine, container)
 
 
@@ -75,6 +76,15 @@ def _stands_right(known: Survey, container: Container, snapshot: Snapshot) -> bo
     return chains is None or snapshot.parent == (chains[-1] if chains else None)
 
 
+def _check_networks(engine: Engine, container: Container) -> Iterator[Suspicion]:
+    for name in networking.names(container):
+        if engine.store.networks.named(name) is None and name not in engine.plugins.names("network"):
+            yield Suspicion(
+                kind="container", name=container.name, problem=f"is to be on network {name}, which is gone",
+                remedy=f"sampan network disconnect {name} {container.name}",
+            )
+
+
 def _check_run(engine: Engine, container: Container) -> Iterator[Suspicion]:
     """Check one on record as running; its monitor lives, or it could not be buried."""
     missing = []
@@ -92,11 +102,27 @@ def _check_run(engine: Engine, container: Container) -> Iterator[Suspicion]:
             missing.append("its control group")
     except SampanError as error:
         missing.append(f"its runtime ({error.message})")
+    missing += [f"its endpoint on network {name}" for name in _lost(engine, container)]
     if missing:
         yield Suspicion(
             kind="container", name=container.name, problem=f"is on record as {container.status} without "
             + " and ".join(missing), remedy=f"sampan rm -f {container.name}",
         )
+
+
+def _lost(engine: Engine, container: Container) -> Iterator[str]:
+    """Yield the names of networks that a running container is on by its record, but not by theirs or their driver's."""
+    for endpoint in container.endpoints:
+        network = engine.store.networks.named(endpoint.network)
+        try:
+            if network is None:
+                yield endpoint.network[:12]
+                continue
+            driver = engine.network(network.driver)
+            if driver.capabilities.addressed and container.id not in driver.endpoints(network):
+                yield network.name
+        except SampanError:
+            continue  # that it cannot be opened is said of the network
 
 
 def _check_rest(engine: Engine, container: Container) -> Iterator[Suspicion]:

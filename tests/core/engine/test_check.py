@@ -19,6 +19,7 @@ from sampan.engine.engine import Engine
 from sampan.model.container import Status, Volume
 from sampan.model.digest import Digest
 from sampan.model.image import Image, Manifest
+from sampan.model.network import Network
 from sampan.store import owner
 
 FILES: list[dict[str, bytes | None]] = [
@@ -364,6 +365,24 @@ def test_a_running_container_is_sound_and_left_alone(bench: Bench) -> None:
     container = bench.start("sleep", "100", network="bridge")
     assert list(bench.engine.check(repair=True, unpacked=True)) == []
     assert bench.engine.container(container.id).alive
+
+
+def test_networks_that_are_gone(bench: Bench) -> None:
+    engine = bench.engine
+    made = engine.create_network(Network(id="", name="web", driver=""))
+    running, created = bench.start("sleep", "100", network="web"), bench.create("true", network="web")
+    assert list(engine.check()) == []
+    engine.network(made.driver).disconnect(made, running.id)
+    (finding,) = engine.check()
+    assert finding.problem == "is on record as running without its endpoint on network web"
+    engine.stop(running.id, timeout=0)
+    engine.remove(running.id)
+    engine.remove_network("web")
+    (finding,) = engine.check()
+    assert finding.problem == "is to be on network web, which is gone"
+    assert finding.remedy == f"sampan network disconnect web {created.name}"
+    engine.disconnect(created.id, "web")
+    assert list(engine.check()) == []
 
 
 def test_an_address_lent_to_nobody(bench: Bench) -> None:

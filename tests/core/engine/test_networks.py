@@ -52,9 +52,10 @@ def test_a_network_is_made_described_and_removed(bench: Bench) -> None:
 
 def test_all_that_can_be_asked_of_a_subnet(bench: Bench) -> None:
     base = f"10.{200 + os.urandom(1)[0] % 50}.{os.urandom(1)[0]}"
+    base6 = f"fd00:{os.urandom(2).hex().replace('0', '1')}:5a"
     pools = (
         Pool(subnet=f"{base}.0/24", gateway=f"{base}.9", range=f"{base}.128/28", reserved={"router": f"{base}.129"}),
-        Pool(subnet="fd00:5a::/64"),
+        Pool(subnet=f"{base6}::/64"),
     )
     _create(bench, "web", pools=pools, ipv6=True)
     assert bench.engine.inspect_network("web")["IPAM"]["Config"] == [
@@ -62,14 +63,14 @@ def test_all_that_can_be_asked_of_a_subnet(bench: Bench) -> None:
             "Subnet": f"{base}.0/24", "IPRange": f"{base}.128/28", "Gateway": f"{base}.9",
             "AuxiliaryAddresses": {"router": f"{base}.129"},
         },
-        {"Subnet": "fd00:5a::/64", "Gateway": "fd00:5a::1"},
+        {"Subnet": f"{base6}::/64", "Gateway": f"{base6}::1"},
     ]
     container = bench.start("sleep", "100", network="web")
     (endpoint,) = container.endpoints
-    assert (endpoint.address, endpoint.address6) == (f"{base}.128", "fd00:5a::2")
+    assert (endpoint.address, endpoint.address6) == (f"{base}.128", f"{base6}::2")
     assert bench.engine.inspect_network("web")["Containers"] == {container.id: {
         "Name": container.name, "EndpointID": endpoint.id, "MacAddress": endpoint.mac,
-        "IPv4Address": f"{base}.128/24", "IPv6Address": "fd00:5a::2/64",
+        "IPv4Address": f"{base}.128/24", "IPv6Address": f"{base6}::2/64",
     }}
 
 

@@ -17,6 +17,7 @@ _DOCKERS = {
     "com.docker.network.driver.mtu": "mtu",
 }
 _TRUTHS = {"1": True, "t": True, "true": True, "0": False, "f": False, "false": False}
+_PARSERS = {"icc": "ParseBool", "masquerade": "ParseBool", "mtu": "Atoi"}
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,15 +54,25 @@ def of_plugin(table: Mapping[str, Any]) -> Options:
 
 def of_network(table: Mapping[str, str]) -> NetworkOptions:
     """Read a network's options; Docker's names for them are taken too. Raises InvalidInput."""
-    renamed = {_DOCKERS.get(key, key): _value(_DOCKERS.get(key, key), value) for key, value in table.items()}
-    options = _read(renamed, NetworkOptions, "network option")
+    read = {_DOCKERS.get(key, key): _value(key, value) for key, value in table.items()}
+    options = _read(read, NetworkOptions, "network option")
     if options.bridge:
         _check_link_name(options.bridge)
     return options
 
 
-def _value(key: str, value: str) -> str | bool:
-    return _TRUTHS.get(value.lower(), value) if key in ("icc", "masquerade") else value
+def _value(key: str, value: str) -> str | bool | int:
+    """Return what a value means. Raises InvalidInput in Docker's words."""
+    parser = _PARSERS.get(_DOCKERS.get(key, key))
+    if parser == "ParseBool" and value.lower() in _TRUTHS:
+        return _TRUTHS[value.lower()]
+    if parser == "Atoi" and value.isascii() and value.isdecimal():
+        return int(value)
+    if parser:
+        raise InvalidInput(
+            f'failed to parse {key} value: {value} (strconv.{parser}: parsing "{value}": invalid syntax)'
+        )
+    return value
 
 
 def _read(table: Mapping[str, Any], kind: type[_T], what: str) -> _T:

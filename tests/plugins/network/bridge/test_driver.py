@@ -313,7 +313,7 @@ def test_user_networks(open_driver: Open, sandbox: Sandbox) -> None:
         ({"pools": (Pool(gateway="10.55.0.1"),)}, "must have a corresponding subnet"),
         ({"pools": (Pool(subnet="10.55.0.0/24"), Pool(subnet="10.56.0.0/24"))}, "doesn't support multiple subnets"),
         ({"options": {"mut": "1400"}}, "did you mean 'mtu'"),
-        ({"options": {"mtu": "large"}}, "invalid network option"),
+        ({"options": {"mtu": "large"}}, "failed to parse mtu value: large"),
         ({"options": {"bridge": "../x"}}, "invalid bridge name"),
         ({"id": "../x"}, "invalid network id"),
     ],
