@@ -40,6 +40,8 @@ from sampan.testing.sandbox import PATIENCE, Sandbox, forked, fresh_host, listen
 
 Make = Callable[[str, str], tuple[NetworkDriver, Network]]
 
+_PROCESSES, _EACH = 20, 10
+
 class NetworkDriverSuite:
     """The contract as tests. Subclasses give the fixture ``make``."""
 
@@ -94,25 +96,29 @@ class NetworkDriverSuite:
             assert reaches(setting.sandbox("c2"), setting.sandbox("c1"), one.address)
             assert reaches(None, setting.sandbox("c1"), one.address)
 
-    def test_no_address_is_given_twice_to_fifty_processes_at_once(self, setting: Setting) -> None:
+    def test_no_address_is_given_twice_to_two_hundred_containers_at_once(self, setting: Setting) -> None:
         if not setting.capabilities.addressed:
             return
-        sandboxes = {f"c{n}": setting.sandbox(f"c{n}") for n in range(50)}
+        sandboxes = {f"c{n}": setting.sandbox(f"c{n}") for n in range(_PROCESSES * _EACH)}
         report, told = os.pipe()
 
-        def connect(container: str) -> None:
+        def connect(containers: list[str]) -> None:
             driver, network = setting.open()
-            request = EndpointRequest(container=container)
-            endpoint = driver.connect(network, sandboxes[container].path, request)
-            os.write(told, f"{endpoint.address}\n".encode())
+            for container in containers:
+                request = EndpointRequest(container=container)
+                endpoint = driver.connect(network, sandboxes[container].path, request)
+                os.write(told, f"{endpoint.address}\n".encode())
 
-        pids = [forked(partial(connect, container)) for container in sandboxes]
+        pids = [forked(partial(connect, list(sandboxes)[n::_PROCESSES])) for n in range(_PROCESSES)]
         os.close(told)
         with os.fdopen(report) as file:
             addresses = file.read().split()
-        assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids] == [0] * 50
-        assert len(set(addresses)) == 50
+        assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids] == [0] * _PROCESSES
+        assert len(set(addresses)) == len(addresses) == len(sandboxes)
         assert sorted(setting.driver.endpoints(setting.network)) == sorted(sandboxes)
+        for container in sandboxes:
+            setting.disconnect(container)
+        assert list(setting.driver.endpoints(setting.network)) == []
 
     def test_an_address_is_not_reused_at_once(self, setting: Setting) -> None:
         if setting.capabilities.addressed:
