@@ -80,6 +80,15 @@ class Attachment:
         """Ask for no output, only to be told of the end."""
         self._say(wire.frame(Kind.WATCH))
 
+    def name_service(self) -> bool:
+        """Have the monitor open the container's name service, and wait for it; False when it ends meanwhile."""
+        self.watch()
+        self._say(wire.frame(Kind.NAMES))
+        kind: Kind | None = Kind.OUTPUT
+        while kind in (Kind.OUTPUT, Kind.ERRORS):  # until it knows that we only watch
+            kind, _ = self.first()
+        return kind is Kind.NAMES
+
     def _say(self, content: bytes) -> None:
         try:
             self._connection.sendall(content)

@@ -102,19 +102,10 @@ class Draft:
         addresses = [address for one in endpoints for address in (one.address, one.address6) if address]
         gateway = next((one.gateway for one in endpoints if one.gateway), "")
         hosts = hostfiles.hosts(addresses, names, spec.extra_hosts, gateway, inherited)
-        resolv_conf = self._resolv_conf(endpoints, named)
+        resolv_conf = hostfiles.resolv_conf_of(spec, endpoints, named=named, reaches_host=self._shares_network)
         _write(self._filename("hosts"), hosts.encode(errors="surrogateescape"))
         _write(self._filename("resolv.conf"), resolv_conf.encode(errors="surrogateescape"))
         _write(self._filename("hostname"), hostfiles.hostname(self._hostname()).encode())
-
-    def _resolv_conf(self, endpoints: Sequence[Endpoint], named: bool) -> str:
-        spec, host = self._container.spec, hostfiles.host_resolv_conf()
-        if named:
-            return hostfiles.resolver_conf(host, spec.dns, spec.dns_search, spec.dns_options)
-        servers = next((one.nameservers for one in endpoints if one.nameservers), ())
-        return hostfiles.resolv_conf(
-            host, spec.dns or servers, spec.dns_search, spec.dns_options, reaches_host=self._shares_network
-        )
 
 
 def load(where: str) -> oci.Spec:

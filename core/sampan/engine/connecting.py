@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sampan.engine import events, hostfiles, networking, sharing, undo
+from sampan.engine import attach, events, hostfiles, networking, sharing, undo
 from sampan.errors import Conflict, NotFound
 from sampan.model.container import Container, Status
 from sampan.model.network import Connection
@@ -52,6 +52,9 @@ def connect(engine: Engine, text: str, connection: Connection) -> None:
 def _connect(engine: Engine, container: str, wire: networking.Wire) -> bool:
     """Connect a container; tell whether it runs."""
     _, network = wire
+    named = networking.named(engine, [wire])
+    # Before the lock, which the monitor takes when the container ends.
+    ready = named and _open_names(engine, container)
     with (
         engine.store.journal.operation("connect", lambda action: undo.undo(engine, action)) as operation,
         locks.exclusive(engine.layout, locks.of_container(container)),
@@ -63,12 +66,25 @@ def _connect(engine: Engine, container: str, wire: networking.Wire) -> bool:
             record = engine.store.containers.change(cursor, container, spec=_with(record, (*others, wire[0])))
             if record.status not in _RUNNING:
                 return False
+            if named and not ready:
+                raise _NotYet(f"container {record.name} is being started")
             operation.plan("connection", container, network.id, network.name, cursor=cursor)
         endpoints = _plug(engine, record, wire)
+        if named:
+            _tell_names(engine, record)
         with engine.store.database.transaction() as cursor:
             engine.store.containers.change(cursor, container, endpoints=endpoints)
             operation.finish(cursor)
     return True
+
+
+def _open_names(engine: Engine, container: str) -> bool:
+    """Have a container's name service opened if it runs; tell whether it was."""
+    record = engine.container(container)
+    if record.status not in _RUNNING or (attachment := attach.connect(engine, record)) is None:
+        return False
+    with attachment:
+        return attachment.name_service()
 
 
 def _patiently(attempt: Callable[[], bool]) -> bool:
@@ -230,10 +246,23 @@ def _tell(engine: Engine, container: Container, endpoints: tuple[Endpoint, ...])
     """Have /etc/hosts tell the container's addresses; whatever else has been written there stays."""
     path = f"{engine.layout.container(container.id)}/hosts"
     addresses = [address for one in endpoints for address in (one.address, one.address6) if address]
+    _amend(path, lambda content: hostfiles.moved(content, addresses, networking.full_names(container)))
+
+
+def _tell_names(engine: Engine, container: Container) -> None:
+    """Have /etc/resolv.conf lead to the name service, unless somebody else has changed it."""
+    path = f"{engine.layout.container(container.id)}/resolv.conf"
+    _amend(path, lambda content: (
+        hostfiles.resolv_conf_of(container.spec, container.endpoints, named=True)
+        if content == hostfiles.resolv_conf_of(container.spec, container.endpoints, named=False) else content
+    ))
+
+
+def _amend(path: str, change: Callable[[str], str]) -> None:
+    """Change a file in its place, as the container has this very file mounted. Gone: done."""
     try:
-        # In its place: the container has this very file mounted.
         with open(path, "r+", encoding="utf-8", errors="surrogateescape") as file:
-            content = hostfiles.moved(file.read(), addresses, networking.full_names(container))
+            content = change(file.read())
             file.seek(0)
             file.truncate()
             file.write(content)

@@ -1,14 +1,20 @@
 """Write what a container finds in /etc/hosts, /etc/resolv.conf and /etc/hostname.
 
-Contents and wording are Docker's. The functions only calculate; ``host_resolv_conf`` alone reads the host.
+Contents and wording are Docker's. The functions only calculate; ``host_resolv_conf``, and what is ``of`` a
+container, read the host's.
 """
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from sampan.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from sampan.model.container import ContainerSpec
+    from sampan.model.network import Endpoint
 
 HOST_GATEWAY = "host-gateway"
 
@@ -147,6 +153,28 @@ def upstreams(host: str, nameservers: Sequence[str] = (), given: Sequence[str] =
         return [(server, False) for server in nameservers or given if server != NAME_SERVER]
     found = [(server, not _reachable(server, ipv6=True)) for server in _parsed(host)[0]]
     return found or [(server, False) for server in _FALLBACK]
+
+
+def resolv_conf_of(
+    spec: ContainerSpec, endpoints: Iterable[Endpoint], *, named: bool, reaches_host: bool = False
+) -> str:
+    """Return the content of a container's /etc/resolv.conf; ``named`` tells that it has a name service."""
+    host = host_resolv_conf()
+    if named:
+        return resolver_conf(host, spec.dns, spec.dns_search, spec.dns_options)
+    return resolv_conf(
+        host, spec.dns or _given(endpoints), spec.dns_search, spec.dns_options, reaches_host=reaches_host
+    )
+
+
+def upstreams_of(spec: ContainerSpec, endpoints: Iterable[Endpoint]) -> list[tuple[str, bool]]:
+    """Return the ``upstreams`` of a container's name service."""
+    return upstreams(host_resolv_conf(), spec.dns, _given(endpoints))
+
+
+def _given(endpoints: Iterable[Endpoint]) -> tuple[str, ...]:
+    """Return the name servers of the first network that gives any."""
+    return next((one.nameservers for one in endpoints if one.nameservers), ())
 
 
 def hostname(name: str) -> str:

@@ -34,6 +34,7 @@ from sampan.engine import (
 )
 from sampan.engine.detaching import detach
 from sampan.engine.exec_ import exit_code
+from sampan.engine.name_service import NameService
 from sampan.engine.start import STARTABLE
 from sampan.engine.streams import Streams
 from sampan.engine.wire import Kind
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
 
     from sampan.contracts.log import LogWriter
     from sampan.engine.engine import Engine
-    from sampan.engine.name_service import NameService
     from sampan.engine.slumber import Memory
     from sampan.store.journal import Operation
 
@@ -154,10 +154,10 @@ class Monitor:
         """Go on after having slept."""
         self._sandbox = None if memory.sandbox < 0 else memory.sandbox
         self._host = None if memory.host < 0 else memory.host
-        if memory.names:
-            from sampan.engine.name_service import NameService
-
-            self._names = NameService(memory.names, child)
+        if self._sandbox is not None:
+            self._names = NameService(
+                self._engine.settings, self._container.id, self._sandbox, memory.names, child
+            )
         self._backoff = policy.Backoff(memory.pause)
         self._patience = memory.patience()
         with ExitStack() as stack:
@@ -296,10 +296,11 @@ class Monitor:
         else:  # there is nothing to do that were worth a fork
             self._endpoints = networking.connect_all(engine, container, wires, path)
 
-        if self._sandbox is not None and networking.named(engine, wires):
-            from sampan.engine.name_service import NameService
-
-            self._names = NameService.open(engine.settings, container.id, self._sandbox)
+        named = self._sandbox is not None and networking.named(engine, wires)
+        if self._sandbox is not None:
+            self._names = NameService(engine.settings, container.id, self._sandbox)
+            if named:
+                self._names.open()
         places = volume_use.mount(engine, container)  # where everyone sees them
         self._host = os.open(namespaces.path("mount"), os.O_RDONLY | os.O_CLOEXEC)
         namespaces.create(namespaces.flag("mount"))
@@ -315,7 +316,7 @@ class Monitor:
         if connecting is not None:
             self._endpoints = connecting.result(list[Endpoint])
             self._loaded.update(connecting.loaded)
-        draft.finish(self._endpoints, self._size, named=self._names is not None)
+        draft.finish(self._endpoints, self._size, named=named)
         streams.begin(engine.runtime(container.runtime).create(container.id, self._bundle, streams.stdio()))
         return streams
 

@@ -47,10 +47,8 @@ def main(order: str) -> None:
     store = Store(Layout(told.root, told.run_root))
     container = store.containers.get(told.container)
     servers = [
-        name_forward.Upstream(address, outside) for address, outside in hostfiles.upstreams(
-            hostfiles.host_resolv_conf(), container.spec.dns,
-            next((one.nameservers for one in container.endpoints if one.nameservers), ()),
-        )
+        name_forward.Upstream(address, outside)
+        for address, outside in hostfiles.upstreams_of(container.spec, container.endpoints)
     ]
     NameServer(told, NameTable(store, told.container), servers).run()
 

@@ -18,7 +18,7 @@ import msgspec
 
 from sampan.engine import watch
 from sampan.engine.hostfiles import NAME_SERVER
-from sampan.kernel import netns, redirect
+from sampan.kernel import netns
 
 if TYPE_CHECKING:
     from sampan.config import Settings
@@ -55,48 +55,58 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class NameService:
-    """A container's name service, as its monitor has it; ``child`` is the pid of the server, 0 while there is none."""
+    """A container's name service, as its monitor has it; there is none before it is opened, or known to be open.
 
-    def __init__(self, order: Order, child: int = 0) -> None:
+    ``order`` is what the server is told, None until then, ``child`` its pid, 0 while there is none.
+    """
+
+    def __init__(
+        self, settings: Settings, container: str, sandbox: int, order: Order | None = None, child: int = 0
+    ) -> None:
+        self._settings = settings
+        self._container = container
+        self._sandbox = sandbox
         self.order = order
         self.child = child
         self._pidfd = os.pidfd_open(child) if child else -1
 
-    @classmethod
-    def open(cls, settings: Settings, container: str, sandbox: int) -> NameService:
-        """Open the sockets in the network namespace ``sandbox``, which stays the caller's. Raises OSError."""
-        with netns.entered(f"/proc/self/fd/{sandbox}"):
+    def open(self) -> None:
+        """Open the sockets in the container's network namespace, unless they are open. Raises OSError."""
+        if self.order is not None:
+            return
+        with netns.entered(f"/proc/self/fd/{self._sandbox}"):
             netns.loopback_up()
-            try:
-                udp, tcp = _listen(0)
-                ports = {socket.IPPROTO_UDP: udp.getsockname()[1], socket.IPPROTO_TCP: tcp.getsockname()[1]}
-                redirect.lead(_TABLE, NAME_SERVER, _PORT, ports)
-            except OSError:  # the kernel has no nftables
-                udp, tcp = _listen(_PORT)
-        return cls(Order(
-            root=settings.root, run_root=settings.run_root, container=container, idle=settings.slumber,
-            parent=os.getpid(), udp=udp.detach(), tcp=tcp.detach(), sandbox=sandbox,
-        ))
+            udp, tcp = _reached()
+        self.order = Order(
+            root=self._settings.root, run_root=self._settings.run_root, container=self._container,
+            idle=self._settings.slumber, parent=os.getpid(), udp=udp.detach(), tcp=tcp.detach(), sandbox=self._sandbox,
+        )
 
     @property
     def watched(self) -> list[int]:
         """The descriptors at which something can happen: the sockets, or in place of them the running server's."""
+        if self.order is None:
+            return []
         return [self._pidfd] if self.child else [self.order.udp, self.order.tcp]
 
     def act(self) -> None:
         """Do what there is to do when something has happened at one of them."""
+        if self.order is None:
+            return
         if self.child:
             if self._ended():
-                self._drop()  # a server that failed would fail at the same question again
+                _drop(self.order)  # a server that failed would fail at the same question again
             return
         try:
             self.child = watch.spawn(self.order.descriptors, command(self.order))
             self._pidfd = os.pidfd_open(self.child)
         except OSError:
-            self._drop()
+            _drop(self.order)
 
     def close(self) -> None:
         """End the server and close the sockets."""
+        if self.order is None:
+            return
         if self.child:
             try:
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
@@ -105,6 +115,7 @@ class NameService:
             self._ended()
         os.close(self.order.udp)
         os.close(self.order.tcp)
+        self.order = None
 
     def _ended(self) -> bool:
         """Take leave of the server; tell whether it failed."""
@@ -116,24 +127,40 @@ class NameService:
         self.child, self._pidfd = 0, -1
         return failed
 
-    def _drop(self) -> None:
-        """Leave what has been asked so far unanswered."""
-        try:
-            while True:
-                os.read(self.order.udp, 1)
-        except OSError:
-            pass
-        with socket.socket(fileno=os.dup(self.order.tcp)) as listener:
-            try:
-                while True:
-                    listener.accept()[0].close()
-            except OSError:
-                pass
-
 
 def command(order: Order) -> list[str]:
     """Return the command line of the server."""
     return [sys.executable, "-I", "-S", "-c", _PROGRAM, msgspec.json.encode(order).decode(), *sys.path]
+
+
+def _drop(order: Order) -> None:
+    """Leave what has been asked so far unanswered."""
+    try:
+        while True:
+            os.read(order.udp, 1)
+    except OSError:
+        pass
+    with socket.socket(fileno=os.dup(order.tcp)) as listener:
+        try:
+            while True:
+                listener.accept()[0].close()
+        except OSError:
+            pass
+
+
+def _reached() -> tuple[socket.socket, socket.socket]:
+    """Return sockets to which leads what this network namespace asks the name server."""
+    from sampan.kernel import redirect
+
+    udp, tcp = _listen(0)
+    ports = {socket.IPPROTO_UDP: udp.getsockname()[1], socket.IPPROTO_TCP: tcp.getsockname()[1]}
+    try:
+        redirect.lead(_TABLE, NAME_SERVER, _PORT, ports)
+    except OSError:  # the kernel has no nftables
+        udp.close()
+        tcp.close()
+        return _listen(_PORT)
+    return udp, tcp
 
 
 def _listen(port: int) -> tuple[socket.socket, socket.socket]:

@@ -266,7 +266,7 @@ class Streams:
         """Wait for what the name service waits for now."""
         for descriptor in self._asked:
             self._poll.unregister(descriptor)
-        self._asked = set(self._names.watched if self._names is not None else ())
+        self._asked = {*self._names.watched} if self._names is not None else set()
         for descriptor in self._asked:
             self._poll.register(descriptor, select.POLLIN)
 
@@ -400,6 +400,12 @@ class Streams:
             fcntl.ioctl(self._console, termios.TIOCSWINSZ, struct.pack("HHHH", *wire.size(content), 0, 0))
         elif kind is Kind.WATCH:
             client.watches = True
+        elif kind is Kind.NAMES:
+            if self._names is not None:
+                self._names.open()
+                self._await_questions()
+            client.waiting += wire.frame(Kind.NAMES)
+            self._push(client)
 
     def _end_input(self) -> None:
         self._input_ends = True

@@ -2,7 +2,8 @@
 
 A frame is one byte of kind, four of length (big-endian), and the content. The monitor sends STARTED, with the names of
 the modules it had to load, or FAILED once to whoever started it, then OUTPUT and ERRORS as they come, and EXIT last. A
-client sends INPUT, CLOSE_INPUT and RESIZE, or WATCH to be told of the EXIT alone.
+client sends INPUT, CLOSE_INPUT and RESIZE, or WATCH to be told of the EXIT alone; NAMES
+wants the container to have a name service, and is answered with the same when it has one, if it can.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class Kind(enum.IntEnum):
     FAILED = 6
     EXIT = 7
     WATCH = 8
+    NAMES = 9
 
 
 class Failure(msgspec.Struct, frozen=True, array_like=True):

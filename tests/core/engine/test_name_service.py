@@ -50,6 +50,14 @@ def _monitor(container: Container) -> int:
     return owner.pid_of(container.monitor)
 
 
+def _asleep(container: Container) -> bool:
+    return b"watch.py" in Path(f"/proc/{_monitor(container)}/cmdline").read_bytes()
+
+
+def _await_sleep(container: Container) -> None:
+    eventually(lambda: _asleep(container))
+
+
 def _servers(container: Container) -> list[int]:
     """Return the pids of a container's name servers."""
     found = []
@@ -166,6 +174,27 @@ def test_what_a_container_finds_in_resolv_conf(bench: Bench) -> None:
     assert "127.0.0.11" not in bench.shell("cat /etc/resolv.conf", network="bridge")
 
 
+def test_one_that_is_connected_while_it_runs_finds_names_from_then_on(drowsy: Bench) -> None:
+    network = _network(drowsy, "web")
+    with _world(network) as gateway:
+        other = _start(drowsy, "other", "web")
+        one, edited = (_start(drowsy, name, "bridge", dns=(gateway,)) for name in ("one", "edited"))
+        for container in (one, edited):
+            _await_sleep(container)
+        confs = [Path(drowsy.engine.layout.container(name.id), "resolv.conf") for name in (one, edited)]
+        confs[1].write_text("nameserver 192.0.2.1\n")
+        for container in (one, edited):
+            drowsy.engine.connect(container.id, Connection(network="web", aliases=("alias",)))
+            assert _asked(container, "other") == ("NOERROR", [other.endpoints[0].address])
+        assert [conf.read_text() for conf in confs] == [
+            "nameserver 127.0.0.11\noptions ndots:0\n", "nameserver 192.0.2.1\n",
+        ]
+        assert len(_asked(other, "alias")[1]) == 2
+        drowsy.engine.disconnect("one", "web")
+        assert len(_asked(other, "alias")[1]) == 1
+        assert _asked(one, "other")[1] == []
+
+
 def test_the_container_can_serve_names_itself(bench: Bench) -> None:
     _network(bench, "web")
     one = _start(bench, "one", "web")
@@ -217,17 +246,17 @@ def test_a_server_ends_when_idle_and_nobody_wakes_for_a_question(drowsy: Bench) 
     _network(drowsy, "web")
     one = _start(drowsy, "one", "web")
     assert _servers(one) == []
-    eventually(lambda: b"watch.py" in Path(f"/proc/{_monitor(one)}/cmdline").read_bytes())
+    _await_sleep(one)
     for _ in range(2):
         assert _asked(one, "one")[0] == "NOERROR"
         (server,) = _servers(one)
         held = {os.readlink(entry) for entry in Path(f"/proc/{server}/fd").iterdir()}
         assert not any(name.startswith("pipe:") for name in held)
-        assert b"watch.py" in Path(f"/proc/{_monitor(one)}/cmdline").read_bytes()
+        assert _asleep(one)
         eventually(lambda: _servers(one) == [])
     assert _asked(one, "one")[0] == "NOERROR"
     with drowsy.engine.attach(one.id):  # wakes the monitor, which now has the server
-        eventually(lambda: b"watch.py" not in Path(f"/proc/{_monitor(one)}/cmdline").read_bytes())
+        eventually(lambda: not _asleep(one))
         assert _asked(one, "one")[0] == "NOERROR"
         eventually(lambda: _servers(one) == [])
         assert _asked(one, "one")[0] == "NOERROR"
@@ -241,7 +270,7 @@ def test_a_server_that_is_killed_is_replaced(drowsy: Bench) -> None:
         (server,) = _servers(one)
         os.kill(server, signal.SIGKILL)
         eventually(lambda: _servers(one) == [])
-        eventually(lambda: b"watch.py" in Path(f"/proc/{_monitor(one)}/cmdline").read_bytes())
+        _await_sleep(one)
 
 
 @pytest.mark.parametrize("how", ["stop", "kill", "kill its monitor"])
