@@ -60,6 +60,8 @@ def test_connecting_and_disconnecting(sampan: Sampan, base: str) -> None:
     found = json.loads(sampan.run("inspect", "-f", "{{json .NetworkSettings.Networks}}", "box"))
     assert found["web"]["IPAMConfig"] == {"IPv4Address": f"{base}.77", "LinkLocalIPs": ["169.254.7.7"]}
     assert (found["web"]["Aliases"], found["web"]["GwPriority"]) == (["db", "www"], 2)
+    assert sampan.run("ps", "--format", "{{.Networks}}", "-f", "network=web") == "back,web"
+    assert sampan.run("ps", "-q", "-f", "network=bridge") == ""
     assert sampan.fails("network", "connect", "web", "box") == "endpoint with name box already exists in network web"
     assert sampan.run("network", "disconnect", "web", "box") == ""
     assert "default via" in sampan.run("exec", "box", "ip", "route")

@@ -125,6 +125,12 @@ def _expose(context: Context, value: str) -> _Test:
     return exposes
 
 
+def _network(context: Context, value: str) -> _Test:
+    return lambda container: value in (
+        *(one.network for one in container.spec.connections), *(one.network for one in container.endpoints)
+    )
+
+
 def _known_ports(context: Context, container: Container) -> dict[str, Any]:
     ports: dict[str, Any] = context.engine.inspect_container(container.id)["NetworkSettings"]["Ports"]
     return ports
@@ -153,7 +159,7 @@ _TESTS: dict[str, Callable[[Context, str], _Test]] = {
     "health": _health,
     "is-task": _is_task,
     "isolation": lambda context, value: lambda container: value == "default",
-    "network": lambda context, value: lambda container: container.spec.network == value,
+    "network": _network,
     "publish": _publish,
     "volume": _volume,
     "before": _before,

@@ -53,7 +53,7 @@ class Rows:
             "Label": lambda key: spec.labels.get(key, ""),
             "Mounts": lambda: self._mounts(container),
             "LocalVolumes": str(sum(volume.kind == "volume" for volume in spec.volumes)),
-            "Networks": spec.network,
+            "Networks": ",".join(sorted(one.network for one in spec.connections)),
             "Platform": spec.platform or None,
         }
 

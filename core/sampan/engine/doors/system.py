@@ -32,10 +32,10 @@ class System(Doors):
     def events(
         self, *, since: int | None = None, until: int | None = None, filters: Mapping[str, Sequence[str]] | None = None
     ) -> Iterator[dict[str, Any]]:
-        """Yield what happens to containers and images, in the shape of Docker's API, until ``until``; None: for ever.
+        """Yield what happens to containers, images and networks, in the shape of Docker's API.
 
-        Times are nanoseconds since the epoch; without ``since`` what happened before is left out. Raises InvalidInput
-        for a filter there is not.
+        Times are nanoseconds since the epoch; without ``since`` what happened before is left out, without ``until``
+        there is no end. Raises InvalidInput for a filter there is not.
         """
         from sampan.engine import event_log
 
