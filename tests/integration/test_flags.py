@@ -72,6 +72,17 @@ def test_a_device_that_is_not_there(sampan):
     assert refused.endswith('custom device "/etc/passwd": not a device node')
 
 
+def test_links(sampan):
+    sampan.run("run", "-d", "--name", "db", "-e", "A=b", "bb:1", "sleep", "100")
+    script = "tail -n 2 /etc/hosts | grep -c 'store.*db'; echo $STORE_NAME $STORE_ENV_A"
+    assert sampan.run("run", "--rm", "--name", "app", "--link", "db:store", "bb:1", "sh", "-c", script) == (
+        "1\n/app/store b")
+    refused = sampan.fails("run", "--link", "db:a:b", "bb:1", code=125)
+    assert refused == 'invalid argument "db:a:b" for "--link" flag: bad format for links: db:a:b'
+    assert sampan.fails("run", "--rm", "--link", "nosuch:x", "bb:1", "true", code=125) == (
+        "could not get container for nosuch: No such container: nosuch")
+
+
 def test_shared_memory(sampan):
     look = ("bb:1", "sh", "-c", "test -d /dev/shm && stat -f -c %b:%S /dev/shm || echo none")
     size, host = os.statvfs("/dev/shm"), ("run", "--rm", "--net=none", "--ipc")

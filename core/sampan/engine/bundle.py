@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sampan.engine import bundle_mounts, confinement, hostfiles, limits, networking, process
+from sampan.engine import bundle_mounts, confinement, hostfiles, limits, links, networking, process
 from sampan.engine.sharing import SHARED
 from sampan.errors import Conflict, InvalidInput
 from sampan.kernel import paths, users
@@ -42,6 +42,7 @@ class Draft:
         self._where = where
         self._shares_network = "network" not in joined
         self._files = engine.layout.container(owner.id)
+        self._linked = links.resolve(engine, container)
         spec = container.spec
         options = confinement.parse_security(spec.security_options)
         capabilities = confinement.capability_set(spec.cap_add, spec.cap_drop, spec.privileged)
@@ -73,7 +74,7 @@ class Draft:
     def _process(self, capabilities: list[str], no_new_privileges: bool) -> oci.Process:
         container, spec = self._container, self._container.spec
         identity = _identity(f"{self._where}/rootfs", spec.user, spec.group_add)
-        env = process.environment(spec, self._hostname())
+        env = process.environment(spec, self._hostname(), links.environment(container, self._linked))
         return oci.Process(
             args=[*bundle_mounts.init(spec), container.path, *container.args],
             cwd=spec.workdir or "/",
@@ -101,7 +102,8 @@ class Draft:
         inherited = _host_hosts() if self._shares_network else ""
         addresses = [address for one in endpoints for address in (one.address, one.address6) if address]
         gateway = next((one.gateway for one in endpoints if one.gateway), "")
-        hosts = hostfiles.hosts(addresses, names, spec.extra_hosts, gateway, inherited)
+        others = links.hosts(self._linked)
+        hosts = hostfiles.hosts(addresses, names, spec.extra_hosts, gateway, inherited, others)
         resolv_conf = hostfiles.resolv_conf_of(spec, endpoints, named=named, reaches_host=self._shares_network)
         _write(self._filename("hosts"), hosts.encode(errors="surrogateescape"))
         _write(self._filename("resolv.conf"), resolv_conf.encode(errors="surrogateescape"))

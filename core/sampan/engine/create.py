@@ -12,6 +12,7 @@ from sampan.engine import (
     bundle_mounts,
     confinement,
     events,
+    links,
     names,
     networking,
     policy,
@@ -104,6 +105,7 @@ def _describe(engine: Engine, spec: ContainerSpec, image: Image) -> Container:
     for slot, name in (("runtimes", runtime), ("logs", log_driver)):
         engine.plugins.find(slot, name)  # a start that finds none could not be undone by one either
     merged, network_driver = networking.settle(engine, merged)
+    merged = links.settle(engine, merged)
     return Container(
         id=names.container_id(),
         name=names.check_name(spec.name) if spec.name else names.generate(engine.store.containers.taken),

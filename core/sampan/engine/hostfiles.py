@@ -45,12 +45,14 @@ def hosts(
     extra: Iterable[str] = (),
     gateway: str = "",
     inherited: str = "",
+    others: Iterable[str] = (),
 ) -> str:
     """Return the content of /etc/hosts.
 
     ``addresses`` are the container's own, to which ``names`` lead; a full name brings its first label along.
     ``extra`` are ``NAME:ADDRESS`` or ``NAME=ADDRESS``, where the address ``host-gateway`` stands for ``gateway``.
-    ``inherited`` replaces the usual beginning, for a container that shares the host's network. Raises InvalidInput.
+    ``inherited`` replaces the usual beginning, for a container that shares the host's network.
+    ``others`` are lines for other containers. Raises InvalidInput.
     """
     for name in names:
         _check_word(name, "host name")
@@ -64,7 +66,7 @@ def hosts(
                 )
             where = gateway
         lines.append(f"{where}\t{name}\n")
-    lines += _own(addresses, names) if names else []
+    lines += [*others, *(_own(addresses, names) if names else [])]
     beginning = inherited or _LOCAL
     return (beginning if beginning.endswith("\n") else beginning + "\n") + "".join(lines)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from sampan.engine import confinement, inspect_mounts, networking, timestamps
+from sampan.engine import confinement, inspect_mounts, links, networking, timestamps
 from sampan.errors import SampanError
 from sampan.model.network import Connection, Endpoint
 
@@ -108,7 +108,7 @@ def _host_config(container: Container) -> dict[str, Any]:
         "GroupAdd": list(spec.group_add) or None,
         "IpcMode": spec.ipc_mode or "private",
         "Cgroup": "",
-        "Links": None,
+        "Links": links.shown(container) or None,
         "OomScoreAdj": spec.oom_score_adj,
         "PidMode": spec.pid_mode,
         "Privileged": spec.privileged,

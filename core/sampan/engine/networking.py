@@ -134,8 +134,12 @@ def wires(engine: Engine, container: Container) -> list[Wire]:
 
     Raises NotFound when one of them is gone.
     """
-    found = [(one, resolve(engine, one.network)) for one in container.spec.connections]
-    return sorted(found, key=lambda wire: (-wire[0].priority, wire[1].name))
+    return sorted(wires_of(engine, container.spec), key=lambda wire: (-wire[0].priority, wire[1].name))
+
+
+def wires_of(engine: Engine, spec: ContainerSpec) -> list[Wire]:
+    """Return the networks of a spec that is settled, in the order they were asked for. Raises as ``wires``."""
+    return [(one, resolve(engine, one.network)) for one in spec.connections]
 
 
 def sandboxed(engine: Engine, found: Iterable[Wire]) -> bool:

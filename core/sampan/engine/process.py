@@ -52,12 +52,12 @@ def arguments(spec: ContainerSpec) -> tuple[str, ...]:
     return line
 
 
-def environment(spec: ContainerSpec, hostname: str) -> list[str]:
-    """Return the first process's environment: the engine's, then image's and user's on top."""
+def environment(spec: ContainerSpec, hostname: str, more: Iterable[str] = ()) -> list[str]:
+    """Return the first process's environment: the engine's, then what there is ``more``, image's and user's on top."""
     base = [f"PATH={DEFAULT_PATH}", f"HOSTNAME={hostname}"]
     if spec.terminal:
         base.append("TERM=xterm")
-    return override(base, spec.env)
+    return override([*base, *more], spec.env)
 
 
 def override(base: Iterable[str], changes: Iterable[str]) -> list[str]:

@@ -60,6 +60,14 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return next((option for option in self.options if option in PROPAGATIONS), "")
 
 
+class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Another container by an ``alias``: by its ``name`` as the user gave it, then by its id as well."""
+
+    name: str
+    alias: str
+    container: str = ""
+
+
 class DeviceLimit(msgspec.Struct, frozen=True):
     """What a block device of the host is limited to: a weight, or bytes or operations per second."""
 
@@ -158,6 +166,7 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     dns_search: tuple[str, ...] = ()
     dns_options: tuple[str, ...] = ()
     extra_hosts: tuple[str, ...] = ()
+    links: tuple[Link, ...] = ()
     terminal: bool = False
     open_stdin: bool = False
     stdin_once: bool = False

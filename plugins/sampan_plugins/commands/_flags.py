@@ -129,6 +129,7 @@ _SHARED = (
     ("--kernel-memory", "bytes", ""),
     ("--label -l", "label*", "Set a label"),
     ("--label-file", "string*", "Read labels from a file"),
+    ("--link", "string*", "Name another container on the default network (CONTAINER[:ALIAS])"),
     ("--link-local-ip", "string*", "Give the container a link-local address too"),
     ("--log-driver", "string", "Log driver of the container"),
     ("--log-opt", "string*", "Option of the log driver"),
@@ -175,7 +176,7 @@ _SHARED = (
     ("--volumes-from", "string*", "Mount what another container mounts (CONTAINER[:ro])"),
     ("--workdir -w", "string", "Working directory in the container"),
 )
-_LATER = ("--link*", "--publish -p*")
+_LATER = ("--publish -p*",)
 _LATER_SWITCHES = ("--publish-all -P",)
 _CHANGEABLE = frozenset((
     "--blkio-weight", "--cpu-period", "--cpu-quota", "--cpu-rt-period", "--cpu-rt-runtime", "--cpu-shares", "--cpus",
