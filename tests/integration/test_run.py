@@ -145,11 +145,6 @@ def test_image_that_is_not_here(sampan):
         "invalid pull option: 'sometimes': must be one of \"always\", \"missing\" or \"never\"")
 
 
-def test_flags_that_come_later_are_refused_by_name(sampan):
-    assert sampan.fails("run", "-p", "80:80", "bb:1", code=125) == "--publish is not supported yet"
-    assert sampan.fails("run", "-P", "bb:1", code=125) == "--publish-all is not supported yet"
-
-
 def test_environment(sampan, tmp_path):
     file = tmp_path / "env"
     file.write_text("# comment\nA=file\n  B=file with spaces \nCALLER\nNOSUCH\nFROM=file\n")

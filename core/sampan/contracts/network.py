@@ -24,6 +24,10 @@ container ends, the engine lets go of it first, so that there is little left to 
 reboot (a bridge, NAT rules) is put back by the next ``connect``. Methods may be called from several processes at
 once, and no address is ever given out twice at the same time. A container may be on several networks, on each once.
 
+A driver that *publishes* gives the container the ports of the host that the request asks for, the same to no two
+containers, and none that somebody else on the host has; the endpoint tells which they became. Whoever reaches the
+host's address there reaches the container's port. It ends with the connection, at the latest by ``disconnect``.
+
 Every driver has one network without anybody's asking: the *default* network, whose name is the driver's. It has no
 settings but the driver's options, ``connect`` makes it when nobody has called ``create``, and what ``create`` once
 filled in for it binds nobody: the driver may choose again on a host that has changed.
@@ -46,13 +50,14 @@ class NetworkCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     ``sandboxed``: containers get a network namespace of their own; otherwise they share the host's and
     ``connect`` is called with no sandbox. ``addressed``: endpoints have addresses, and containers on one network
     reach each other. ``ipv6``: networks can have IPv6 addresses too, or only. ``configurable``: users may create
-    networks of this driver.
+    networks of this driver. ``publishes``: containers can have ports of the host.
     """
 
     sandboxed: bool = True
     addressed: bool = False
     ipv6: bool = False
     configurable: bool = False
+    publishes: bool = False
 
 
 class NetworkDriver(ABC):
@@ -81,8 +86,8 @@ class NetworkDriver(ABC):
 
         The interface takes packets when the call returns; no default route leads to it. On failure nothing of the
         attempt remains. Raises InvalidInput for an address or MAC that cannot be, Conflict when the
-        address is taken or the container is connected already, NotFound when the sandbox is gone, Unavailable when
-        the subnet is exhausted, Unsupported when the kernel lacks a feature.
+        address or a port is taken or the container is connected already, NotFound when the sandbox is gone,
+        Unavailable when the subnet is exhausted, Unsupported when the kernel lacks a feature.
         """
 
     @abstractmethod

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sampan.engine import attach, events, hostfiles, networking, sharing, undo
+from sampan.engine import attach, events, hostfiles, networking, ports, sharing, undo
 from sampan.errors import Conflict, NotFound
 from sampan.model.container import Container, Status
 from sampan.model.network import Connection
@@ -213,7 +213,9 @@ def _without(container: Container, network: str) -> ContainerSpec:
 def _plug(engine: Engine, container: Container, wire: networking.Wire) -> tuple[Endpoint, ...]:
     """Connect a container that runs; return all its endpoints, in the order of its networks."""
     with _sandbox(engine, container) as sandbox:
-        made = networking.connect(engine, container, wire, sandbox)
+        publishes = any(one.ports for one in container.endpoints)
+        publisher = None if publishes else ports.publisher(engine, container.spec, [wire])
+        made = networking.connect(engine, container, wire, sandbox, publish=publisher is not None)
         known = {one.network: one for one in (*container.endpoints, made)}
         order = [network.id for _, network in networking.wires(engine, container)]
         endpoints = tuple(known[network] for network in order if network in known)

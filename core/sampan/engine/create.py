@@ -16,6 +16,7 @@ from sampan.engine import (
     names,
     networking,
     policy,
+    ports,
     process,
     security,
     sharing,
@@ -75,6 +76,7 @@ def _describe(engine: Engine, spec: ContainerSpec, image: Image) -> Container:
         from sampan.engine import platforms
 
         platforms.check(config, platforms.wanted(spec.platform), asked=True, name=spec.image)
+    ports.refuse_shared(spec)
     bundle_mounts.check(spec.volumes)
     merged = process.merge(spec, config.defaults)
     if spec.volumes or spec.volumes_from or config.defaults.volumes:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from sampan.engine import confinement, inspect_mounts, links, networking, timestamps
+from sampan.engine import confinement, inspect_mounts, links, networking, ports, timestamps
 from sampan.errors import SampanError
 from sampan.model.network import Connection, Endpoint
 
@@ -91,7 +91,7 @@ def _host_config(container: Container) -> dict[str, Any]:
         "ContainerIDFile": "",
         "LogConfig": {"Type": container.log_driver, "Config": dict(spec.log_options)},
         "NetworkMode": spec.network,
-        "PortBindings": {},
+        "PortBindings": ports.asked(spec),
         "RestartPolicy": {"Name": spec.restart.name, "MaximumRetryCount": spec.restart.retries},
         "AutoRemove": spec.auto_remove,
         "VolumeDriver": spec.volume_driver,
@@ -112,7 +112,7 @@ def _host_config(container: Container) -> dict[str, Any]:
         "OomScoreAdj": spec.oom_score_adj,
         "PidMode": spec.pid_mode,
         "Privileged": spec.privileged,
-        "PublishAllPorts": False,
+        "PublishAllPorts": spec.publish_all,
         "ReadonlyRootfs": spec.read_only,
         "SecurityOpt": _security_options(spec) or None,
         "UTSMode": spec.uts_mode,
@@ -232,7 +232,7 @@ def _network_settings(engine: Engine, container: Container) -> dict[str, Any]:
         "HairpinMode": False,
         "LinkLocalIPv6Address": "",
         "LinkLocalIPv6PrefixLen": 0,
-        "Ports": {},
+        "Ports": ports.shown(container),
         "SandboxKey": f"/proc/{container.pid}/ns/net" if container.pid else "",
         "SecondaryIPAddresses": None,
         "SecondaryIPv6Addresses": None,

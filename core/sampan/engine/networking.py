@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sampan.engine import events
+from sampan.engine import events, ports
 from sampan.engine.sharing import SHARED
 from sampan.errors import Conflict, InvalidInput, NotFound
 from sampan.kernel import netns, routes
@@ -59,6 +59,7 @@ def settle(engine: Engine, spec: ContainerSpec) -> tuple[ContainerSpec, str]:
     if len(wires) > 1:
         for _, network in wires:
             refuse_several(engine, network)
+    ports.publisher(engine, spec, wires)
     chosen = [network.name for _, network in wires]
     if len(chosen) > len(set(chosen)):
         twice = next(name for name in chosen if chosen.count(name) > 1)
@@ -159,22 +160,26 @@ def named(engine: Engine, found: Iterable[Wire]) -> bool:
 
 def connect_all(engine: Engine, container: Container, found: Sequence[Wire], sandbox: str | None) -> list[Endpoint]:
     """Connect a container's new sandbox to each network in turn, and set its default routes."""
-    endpoints = [connect(engine, container, wire, sandbox) for wire in found]
+    publisher = ports.publisher(engine, container.spec, found)
+    endpoints = [connect(engine, container, wire, sandbox, publish=wire[1] is publisher) for wire in found]
     if sandbox is not None and endpoints:
         lead(sandbox, endpoints)
     return endpoints
 
 
-def connect(engine: Engine, container: Container, wire: Wire, sandbox: str | None) -> Endpoint:
-    """Connect a container's sandbox to a network; the default routes stay as they are."""
+def connect(
+    engine: Engine, container: Container, wire: Wire, sandbox: str | None, *, publish: bool = False
+) -> Endpoint:
+    """Connect a container's sandbox to a network, and ``publish`` its ports by it; the default routes stay."""
     connection, network = wire
     request = EndpointRequest(
-        container=container.id, hostname=hostname(container), address=connection.address,
-        address6=connection.address6, link_local=connection.link_local, mac=connection.mac,
-        aliases=connection.aliases, options=connection.options,
+        container=container.id, id=os.urandom(32).hex(), name=container.name, hostname=hostname(container),
+        address=connection.address, address6=connection.address6, link_local=connection.link_local,
+        mac=connection.mac, aliases=connection.aliases, options=connection.options,
+        ports=ports.wanted(container.spec) if publish else (),
     )
     endpoint = engine.network(network.driver).connect(network, sandbox, request)
-    return msgspec.structs.replace(endpoint, id=os.urandom(32).hex())
+    return msgspec.structs.replace(endpoint, id=request.id)
 
 
 def lead(sandbox: str, endpoints: Sequence[Endpoint]) -> None:

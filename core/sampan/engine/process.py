@@ -24,7 +24,7 @@ def merge(spec: ContainerSpec, defaults: Defaults) -> ContainerSpec:
         command=tuple(command),
         entrypoint=tuple(entrypoint) if entrypoint else None,
         env=(*spec.env, *_lacking(spec.env, defaults.env or ())),
-        exposed_ports=tuple(dict.fromkeys((*spec.exposed_ports, *(defaults.exposed_ports or {})))),
+        exposed_ports=_exposed(spec, defaults),
         user=spec.user or defaults.user or "",
         workdir=spec.workdir or defaults.working_dir or "",
         labels={**(defaults.labels or {}), **spec.labels},
@@ -32,6 +32,12 @@ def merge(spec: ContainerSpec, defaults: Defaults) -> ContainerSpec:
         shell=defaults.shell or (),
         health=_health(spec.health, defaults.healthcheck),
     )
+
+
+def _exposed(spec: ContainerSpec, defaults: Defaults) -> tuple[str, ...]:
+    """Return the ports that anybody speaks of: those that are published are exposed too."""
+    published = (mapping.name for mapping in spec.ports)
+    return tuple(dict.fromkeys((*spec.exposed_ports, *published, *(defaults.exposed_ports or {}))))
 
 
 def _health(asked: HealthCheck | None, default: HealthCheck | None) -> HealthCheck | None:

@@ -27,6 +27,10 @@ def start(engine: Engine, text: str, *, attach: bool, size: tuple[int, int] | No
         return engine.attach(container.id) if attach else None
     if container.status not in STARTABLE:
         raise Conflict(f"cannot start container {container.name}: it is {container.status}")
+    if container.spec.ports or container.spec.publish_all:
+        from sampan.engine import recovery
+
+        recovery.reconcile(engine)  # what a killed one had of the host's ports is to be had again
     if attach:
         events.container(engine, container, "attach")
     ours, theirs = socket.socketpair()

@@ -8,7 +8,7 @@ import msgspec
 
 from sampan.model.digest import Digest
 from sampan.model.image import HealthCheck
-from sampan.model.network import Connection, Endpoint
+from sampan.model.network import Connection, Endpoint, PortMapping
 
 
 class Status(enum.StrEnum):
@@ -143,7 +143,8 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     what the script of a health check is given to. ``attached`` names the streams that whoever creates the container
     means to be at; ``image_volumes`` are the places for which the image has volumes, found when it is created.
     ``network`` is a network's name, or ``container:`` and the id of one whose network is shared; ``connections`` tell
-    more of it, and of further ones: once the container is created they are all there are.
+    more of it, and of further ones: once the container is created they are all there are. ``ports`` are to be had on
+    the host, and with ``publish_all`` every exposed one.
     """
 
     image: str
@@ -188,6 +189,8 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     cgroup_parent: str = ""
     storage_options: dict[str, str] = {}
     exposed_ports: tuple[str, ...] = ()
+    ports: tuple[PortMapping, ...] = ()
+    publish_all: bool = False
     init: bool = False
     stop_signal: str = ""
     stop_timeout: int | None = None

@@ -68,14 +68,36 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     priority: int = 0
 
 
+class PortMapping(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A port of a container that the host is to have, or has.
+
+    ``address`` is which of the host's addresses: empty for all of them, of either family. What is asked for leaves the
+    host's port to be chosen from ``first`` to ``last``, or at will where these are 0; what there is has one address, of
+    which 0.0.0.0 and :: are all of a family, and one port.
+    """
+
+    port: int
+    protocol: str = "tcp"
+    address: str = ""
+    first: int = 0
+    last: int = 0
+
+    @property
+    def name(self) -> str:
+        """The container's port as images and ``inspect`` write it: ``80/tcp``."""
+        return f"{self.port}/{self.protocol}"
+
+
 class EndpointRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a container asks of a network: its own id and name, and any address it insists on.
+    """What a container asks of a network: its own id and names, the endpoint's id, and any address it insists on.
 
     ``link_local`` are more addresses of its interface, which is to be called ``interface``; empty: the first ``ethN``
-    that is free. ``options`` are for the driver.
+    that is free. ``ports`` are to be reached by way of the host. ``options`` are for the driver.
     """
 
     container: str
+    id: str = ""
+    name: str = ""
     hostname: str = ""
     address: str = ""
     address6: str = ""
@@ -83,6 +105,7 @@ class EndpointRequest(msgspec.Struct, frozen=True, kw_only=True):
     mac: str = ""
     aliases: tuple[str, ...] = ()
     interface: str = ""
+    ports: tuple[PortMapping, ...] = ()
     options: dict[str, str] = {}
 
 
@@ -91,7 +114,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     ``network`` is the network's id, ``interface`` the name inside the container, ``host_interface`` its peer outside;
     the prefixes are the subnets' lengths in bits. A gateway is where the default route may lead, empty where there is
-    no way out; ``nameservers`` are what resolv.conf should list, empty for the host's own.
+    no way out; ``nameservers`` are what resolv.conf should list, empty for the host's own. ``ports`` are
+    those that the host has for the container.
     """
 
     network: str
@@ -107,3 +131,4 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     gateway6: str = ""
     mac: str = ""
     nameservers: tuple[str, ...] = ()
+    ports: tuple[PortMapping, ...] = ()

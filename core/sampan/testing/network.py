@@ -35,7 +35,7 @@ import pytest
 
 from sampan.contracts.network import NetworkDriver
 from sampan.errors import Conflict, InvalidInput, SampanError
-from sampan.model.network import Endpoint, EndpointRequest, Network, Pool
+from sampan.model.network import Endpoint, EndpointRequest, Network, Pool, PortMapping
 from sampan.testing.sandbox import PATIENCE, Sandbox, forked, fresh_host, listener, reaches, route_out
 
 Make = Callable[[str, str], tuple[NetworkDriver, Network]]
@@ -274,6 +274,34 @@ class NetworkDriverSuite:
         setting.driver.disconnect(setting.network, "c1")
         assert os.readlink("/proc/thread-self/ns/net") == before
 
+    def test_a_published_port_is_the_containers_alone_until_it_is_disconnected(self, setting: Setting) -> None:
+        if not setting.capabilities.publishes:
+            return
+        wanted = PortMapping(port=80, address="127.0.0.1", first=8080, last=8080)
+        assert setting.connect("c1", ports=(wanted,)).ports == (wanted,)
+        with setting.sandbox("c1").entered():
+            server = socket.create_server(("", 80))
+        with server, socket.create_connection(("127.0.0.1", 8080), PATIENCE) as client:
+            server.settimeout(PATIENCE)
+            with server.accept()[0] as accepted:
+                accepted.sendall(b"!")
+            assert client.recv(1) == b"!"
+        for other in (wanted, PortMapping(port=80, first=8080, last=8080)):
+            with pytest.raises(Conflict, match="8080"):
+                setting.connect("c2", ports=(other,))
+        assert list(setting.driver.endpoints(setting.network)) == ["c1"]
+        setting.disconnect("c1")
+        assert setting.connect("c2", ports=(wanted,)).ports == (wanted,)
+
+    def test_free_ports_are_chosen_for_all_addresses(self, setting: Setting) -> None:
+        if not setting.capabilities.publishes:
+            return
+        several = (PortMapping(port=80), PortMapping(port=53, protocol="udp"))
+        for found in (setting.connect(container, ports=several).ports for container in ("c1", "c2")):
+            assert {(one.port, one.protocol) for one in found} == {(80, "tcp"), (53, "udp")}
+            assert {one.address for one in found} <= {"0.0.0.0", "::"}
+            assert all(one.first == one.last != 0 for one in found)
+
     def test_a_created_network_has_its_settings_filled_in(self, setting: Setting) -> None:
         created = setting.driver.create(setting.named("second"))
         assert (created.id, created.name, created.driver) == ("second", "second", setting.network.driver)
@@ -375,10 +403,12 @@ class Setting:
             self._sandboxes[container] = Sandbox()
         return self._sandboxes[container]
 
-    def connect(self, container: str, network: Network | None = None, address: str = "") -> Endpoint:
+    def connect(
+        self, container: str, network: Network | None = None, address: str = "", ports: tuple[PortMapping, ...] = ()
+    ) -> Endpoint:
         """Connect a container in a sandbox of its own, where the driver takes sandboxes."""
         path = self.sandbox(container).path if self.capabilities.sandboxed else None
-        request = EndpointRequest(container=container, hostname=container, address=address)
+        request = EndpointRequest(container=container, hostname=container, address=address, ports=ports)
         endpoint = self.driver.connect(network or self.network, path, request)
         route_out(self.sandbox(container), endpoint)
         return endpoint

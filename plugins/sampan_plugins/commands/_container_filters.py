@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sampan.errors import InvalidInput, NotFound
 from sampan.model import label
@@ -112,28 +112,22 @@ def _since(context: Context, value: str) -> _Test:
 
 
 def _publish(context: Context, value: str) -> _Test:
+    """Take the filter for the ports of the host, as Docker's engine does."""
     wanted = _ports("publish", value)
-    return lambda container: any(found for port, found in _known_ports(context, container).items() if port in wanted)
+    return lambda container: any(
+        f"{one.first}/{one.protocol}" in wanted for one in context.engine.ports(container) if one.address
+    )
 
 
 def _expose(context: Context, value: str) -> _Test:
     wanted = _ports("expose", value)
-
-    def exposes(container: Container) -> bool:
-        return not wanted.isdisjoint((*container.spec.exposed_ports, *_known_ports(context, container)))
-
-    return exposes
+    return lambda container: not wanted.isdisjoint(container.spec.exposed_ports)
 
 
 def _network(context: Context, value: str) -> _Test:
     return lambda container: value in (
         *(one.network for one in container.spec.connections), *(one.network for one in container.endpoints)
     )
-
-
-def _known_ports(context: Context, container: Container) -> dict[str, Any]:
-    ports: dict[str, Any] = context.engine.inspect_container(container.id)["NetworkSettings"]["Ports"]
-    return ports
 
 
 def _ports(name: str, value: str) -> set[str]:

@@ -46,7 +46,7 @@ class Rows:
                 container.health,
             ),
             "State": str(container.status),
-            "Ports": "",
+            "Ports": lambda: self._ports(container),
             "Names": container.name,
             "Size": size,
             "Labels": ",".join(f"{key}={value}" for key, value in sorted(spec.labels.items())),
@@ -81,6 +81,13 @@ class Rows:
         if not self._whole and len(line) > 20:
             line = line[:19] + "…"
         return _quoted(line)
+
+    def _ports(self, container: Container) -> str:
+        if not container.endpoints or not (container.spec.exposed_ports and container.alive):
+            return ""
+        from sampan_plugins.commands._ports import written
+
+        return written(self._context.engine.ports(container))
 
     def _mounts(self, container: Container) -> str:
         names = (volume.source for volume in container.spec.volumes if volume.kind != "tmpfs")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from sampan.errors import InvalidInput, NotFound
-from sampan_plugins.commands._flags import refuse_later, unicode
+from sampan_plugins.commands._flags import unicode
 from sampan_plugins.commands._spec import spec, warnings
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ def create(
     context: Context, image: str, command: tuple[str, ...], flags: dict[str, Any], streams: Sequence[str] = ()
 ) -> Container:
     """Create the container. Someone will be at these ``streams``, and standard input ends when they leave."""
-    refuse_later(flags)
     policy = flags["pull"] or "missing"
     if policy not in _PULLS:
         raise InvalidInput(f"invalid pull option: '{policy}': must be one of \"always\", \"missing\" or \"never\"")
@@ -36,7 +35,8 @@ def create(
         if policy == "always":
             _pull(context, asked, quiet=flags["quiet"])
         container = _create(context, asked, missing=policy == "missing", quiet=flags["quiet"])
-        sys.stderr.write("".join(f"WARNING: {warning}\n" for warning in warnings(flags)))
+        found = [*warnings(flags), *context.engine.warnings(container)]
+        sys.stderr.write("".join(f"WARNING: {warning}\n" for warning in found))
         note.append(container.id)
     return container
 

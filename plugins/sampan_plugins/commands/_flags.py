@@ -151,6 +151,8 @@ _SHARED = (
     ("--pids-limit", "int", "Limit of processes (-1 for unlimited)"),
     ("--platform", "string", "Platform, where the image has several"),
     ("--privileged", "", "Give the container all privileges"),
+    ("--publish -p", "string*", "Have a port of the host lead to one of the container"),
+    ("--publish-all -P", "", "Have free ports of the host lead to all that are exposed"),
     ("--pull", "string", 'Pull the image first ("always", "missing", "never")'),
     ("--quiet -q", "", "Do not show the progress of a pull"),
     ("--read-only", "", "Mount the root file system read-only"),
@@ -176,8 +178,6 @@ _SHARED = (
     ("--volumes-from", "string*", "Mount what another container mounts (CONTAINER[:ro])"),
     ("--workdir -w", "string", "Working directory in the container"),
 )
-_LATER = ("--publish -p*",)
-_LATER_SWITCHES = ("--publish-all -P",)
 _CHANGEABLE = frozenset((
     "--blkio-weight", "--cpu-period", "--cpu-quota", "--cpu-rt-period", "--cpu-rt-runtime", "--cpu-shares", "--cpus",
     "--cpuset-cpus", "--cpuset-mems", "--memory", "--memory-reservation", "--memory-swap", "--pids-limit", "--restart",
@@ -189,11 +189,6 @@ def creation_flags(function: _F) -> _F:
     """Decorate a function with the flags of a new container, which it gets as keyword arguments."""
     for names, kind, summary in reversed(_SHARED):
         function = _option(names, kind, summary)(function)
-    for names in _LATER:
-        words = names.rstrip("*")
-        function = _option(words, "string*" if names != words else "string", "", hidden=True)(function)
-    for names in _LATER_SWITCHES:
-        function = _option(names, "", "", hidden=True)(function)
     return function
 
 
@@ -212,17 +207,9 @@ def unicode(value: Any) -> Any:
     return tuple(map(unicode, value)) if type(value) is tuple else value
 
 
-def refuse_later(flags: dict[str, Any]) -> None:
-    """Take out the flags that are not supported yet. Raises InvalidInput when one is used."""
-    for names in (*_LATER, *_LATER_SWITCHES):
-        flag = names.rstrip("*").split()[0]
-        if flags.pop(flag[2:].replace("-", "_")):
-            raise InvalidInput(f"{flag} is not supported yet")
-
-
-def _option(names: str, kind: str, summary: str, *, hidden: bool = False) -> Callable[[_F], _F]:
+def _option(names: str, kind: str, summary: str) -> Callable[[_F], _F]:
     words = names.split()
-    hidden = hidden or not summary
+    hidden = not summary
     parameter = words[0][2:].replace("-", "_")
     if not kind:
         return click.option(*words, parameter, is_flag=True, help=summary, hidden=hidden)

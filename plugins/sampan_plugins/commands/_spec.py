@@ -9,6 +9,7 @@ from typing import Any
 from sampan.errors import InvalidInput, Unsupported
 from sampan.model.container import ContainerSpec, Limits, Link, RestartPolicy
 from sampan.model.image import HealthCheck
+from sampan.model.network import PortMapping
 from sampan_plugins.commands import _connections
 from sampan_plugins.commands._environment import environment, labels, pairs
 
@@ -55,6 +56,8 @@ def spec(image: str, command: tuple[str, ...], flags: dict[str, Any]) -> Contain
         device_rules=flags["device_cgroup_rule"],
         storage_options=_storage_options(flags["storage_opt"]),
         exposed_ports=_exposed(flags["expose"]),
+        ports=_published(flags["publish"]),
+        publish_all=flags["publish_all"],
         security_options=flags["security_opt"],
         dns_options=(*flags["dns_opt"], *flags["dns_option"]),
         extra_hosts=flags["add_host"],
@@ -205,6 +208,17 @@ def _exposed(texts: tuple[str, ...]) -> tuple[str, ...]:
 
     try:
         return tuple(dict.fromkeys(port for text in texts for port in exposed(text)))
+    except InvalidInput as error:
+        raise _wrong(error.message) from error
+
+
+def _published(texts: tuple[str, ...]) -> tuple[PortMapping, ...]:
+    if not texts:
+        return ()
+    from sampan_plugins.commands._ports import published
+
+    try:
+        return tuple(mapping for text in texts for mapping in published(text))
     except InvalidInput as error:
         raise _wrong(error.message) from error
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sampan.model.container import Container, ContainerSpec, Limits, RestartPolicy
     from sampan.model.disk_usage import ContainerSize
     from sampan.model.image import Image
+    from sampan.model.network import PortMapping
 
 
 class Containers(Doors):
@@ -27,6 +28,21 @@ class Containers(Doors):
         from sampan.engine import create
 
         return create.create(self._engine, spec)
+
+    def warnings(self, container: Container) -> list[str]:
+        """Return what is to be told to whoever created a container."""
+        if not container.spec.ports:
+            return []
+        from sampan.engine import ports
+
+        told = "Published ports are discarded when using host network mode"
+        return [told] if ports.discarded(self._engine, container) else []
+
+    def ports(self, container: Container) -> list[PortMapping]:
+        """Return the ports of a running container: those the host has for it, and those that are exposed only."""
+        from sampan.engine import ports
+
+        return ports.listed(container)
 
     def container(self, text: str) -> Container:
         """Return the container with this name or (shortened) id. Raises NotFound."""

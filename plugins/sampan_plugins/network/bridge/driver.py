@@ -15,9 +15,9 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -32,6 +32,10 @@ from sampan_plugins.network.bridge.links import Address
 from sampan_plugins.network.bridge.netlink import Netlink
 from sampan_plugins.network.bridge.records import Record
 from sampan_plugins.network.bridge.subnet import Subnet
+
+if TYPE_CHECKING:
+    from sampan_plugins.network.bridge.ports import Claim
+    from sampan_plugins.network.bridge.publishing import Forward
 
 _HOST_LOCK = "/run/sampan-network.lock"
 _FORWARDING = {False: "/proc/sys/net/ipv4/ip_forward", True: "/proc/sys/net/ipv6/conf/all/forwarding"}
@@ -48,7 +52,7 @@ class _Mark(msgspec.Struct, frozen=True):
 class BridgeDriver(NetworkDriver):
     """The driver. The module's documentation tells how it works."""
 
-    capabilities = NetworkCapabilities(sandboxed=True, addressed=True, ipv6=True, configurable=True)
+    capabilities = NetworkCapabilities(sandboxed=True, addressed=True, ipv6=True, configurable=True, publishes=True)
 
     def __init__(self, root: str, run_root: str, table: Mapping[str, Any]) -> None:
         self._options = options.of_plugin(table)
@@ -88,15 +92,18 @@ class BridgeDriver(NetworkDriver):
         local = [_link_local(address) for address in request.link_local]
         for option in request.options:
             raise InvalidInput(f"unknown option of a connection to network {network.name}: {option!r}")
-        with _translated(f"network {network.name}"):
+        with _translated(f"network {network.name}"), _claimed(request) as claims:
             with self._locked():
                 record = self._prepared(network, where)
                 lease = self._lend(record, where, request)
             try:
-                return self._plug(network, record, lease, sandbox, request, mac, local)
+                endpoint = self._plug(network, record, lease, sandbox, request, mac, local)
+                if claims:
+                    self._publish(record, where, request.container, endpoint, claims)
             except BaseException:
                 self._give_back(where, request.container)
                 raise
+        return msgspec.structs.replace(endpoint, ports=tuple(claim.mapping for claim in claims))
 
     def disconnect(self, network: Network, container: str) -> None:
         """Give the address back. The veth has died with the sandbox; one that has not is deleted."""
@@ -249,7 +256,8 @@ class BridgeDriver(NetworkDriver):
                     file.write("1")
         generation = 0
         if self._options.firewall:
-            firewall.install(_rules(record))
+            held = leases.load(f"{self._root}/{record.id}").held.values()
+            firewall.install(_rules(record), self._forwards(record, held))
             generation = firewall.generation()
         else:
             firewall.uninstall(record.bridge)
@@ -322,10 +330,57 @@ class BridgeDriver(NetworkDriver):
             endpoint = msgspec.structs.replace(endpoint, **{name + which: value for name, value in told.items()})
         return endpoint
 
+    def _publish(
+        self, record: Record, where: str, container: str, endpoint: Endpoint, claims: Sequence[Claim]
+    ) -> None:
+        """Have the host's ports lead to the container: by a proxy, and where there are rules by these."""
+        from sampan_plugins.network.bridge import proxies
+
+        own = {False: endpoint.address or endpoint.address6, True: endpoint.address6 or endpoint.address}
+        proxy = proxies.start(endpoint.host_interface, [(claim, own[":" in claim.mapping.address]) for claim in claims])
+        with self._locked():
+            state = leases.load(where)
+            ports = tuple(claim.mapping for claim in claims)
+            others = self._forwards(record, state.held.values())
+            lease = msgspec.structs.replace(state.held[container], ports=ports, proxy=proxy)
+            state.held[container] = lease
+            leases.save(where, state)
+            if self._options.firewall:
+                with _host_locked():
+                    firewall.publish(_rules(record), self._forwards(record, [lease]), others)
+
+    def _forwards(self, record: Record, held: Iterable[Lease]) -> list[Forward]:
+        """Return where rules are to lead ports: to addresses of the same family, from those that leave the host."""
+        published = [lease for lease in held if lease.ports]
+        if not published:
+            return []
+        from sampan_plugins.network.bridge import publishing
+
+        found = []
+        for lease in published:
+            for plan in record.plans():
+                ipv6 = plan.subnet.ipv6
+                target = plan.subnet.text(lease.of(ipv6=ipv6))
+                for one in lease.ports:
+                    if (":" in one.address) == ipv6 and publishing.reaches(one.address):
+                        found.append(publishing.Forward(one.protocol, one.address, one.first, target, one.port))
+        return found
+
+    def _withdraw(self, where: str, lease: Lease) -> None:
+        from sampan_plugins.network.bridge import proxies
+
+        record = records.load(where)
+        if record:
+            firewall.withdraw(_rules(record), self._forwards(record, [lease]))
+        if lease.proxy:
+            proxies.end(lease.proxy)
+
     def _give_back(self, where: str, container: str) -> None:
         lease = leases.load(where).held.get(container)
         if lease is None:
             return
+        if lease.ports:
+            self._withdraw(where, lease)
         # First the interface, then the lease: killed in between, the lease still says what is left to do. The
         # kernel takes a millisecond to bury a namespace and 35 to delete a veth; it is given the chance.
         if not links.vanishes(lease.host_interface):
@@ -363,6 +418,23 @@ class BridgeDriver(NetworkDriver):
         with open(temporary, "wb") as file:
             file.write(msgspec.json.encode(mark))
         os.rename(temporary, self._mark_path(record))
+
+
+@contextmanager
+def _claimed(request: EndpointRequest) -> Iterator[Sequence[Claim]]:
+    """Hold the ports of the host that a container asks for. Raises what is in the way, in Docker's words."""
+    if not request.ports:
+        yield ()
+        return
+    from sampan_plugins.network.bridge import ports
+
+    with ExitStack() as stack:
+        try:
+            claims = stack.enter_context(ports.claimed(request.ports))
+        except SampanError as error:
+            told = f"driver failed programming external connectivity on endpoint {request.name} ({request.id})"
+            raise type(error)(f"{told}: {error.message}", error.hint) from error
+        yield claims
 
 
 @contextmanager

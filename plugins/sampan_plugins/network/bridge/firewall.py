@@ -6,6 +6,7 @@ whole in one transaction:
 - what containers send elsewhere leaves with the host's address (masquerade);
 - what comes from elsewhere to the bridge passes only as an answer. A host next door that routes the subnet by this one
   reaches no container, and neither does a container of another bridge. An internal network passes nothing;
+- what comes to published ports is led to containers, and let in: ``publishing`` tells how;
 - where containers are kept from each other, none reaches another by way of the gateway. (On the bridge their ports are
   isolated.)
 
@@ -19,7 +20,8 @@ from __future__ import annotations
 
 import errno
 import struct
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -40,6 +42,9 @@ from sampan_plugins.network.bridge.netlink import (
     messages,
 )
 from sampan_plugins.network.bridge.subnet import Subnet
+
+if TYPE_CHECKING:
+    from sampan_plugins.network.bridge.publishing import Forward, Table
 
 # linux/netfilter/nf_tables.h, shifted as nfnetlink wants it
 _NFT = 10 << 8
@@ -111,10 +116,11 @@ def _passes(nft: Netlink, bridge: str, family: int) -> int:
     return dumped.count(struct.pack("=HH", 4 + len(name), _DATA_VALUE) + name)
 
 
-def install(rules: Rules) -> None:
+def install(rules: Rules, forwards: Sequence[Forward] = ()) -> None:
     """Put the network's rules in force, whatever is there. Raises Unsupported when the kernel cannot."""
     (classes,) = import_alone("pyroute2.netlink.nfnetlink.nftsocket")
-    requests = [request for subnet in rules.subnets for request in _Table(classes, rules, subnet).requests()]
+    tables = [_Table(classes, rules, subnet) for subnet in rules.subnets]
+    requests = [request for table in tables for request in table.requests(forwards)]
     try:
         with _netfilter() as nft:
             nft.ask(_batch(_BATCH_BEGIN), *requests, _batch(_BATCH_END))
@@ -123,6 +129,41 @@ def install(rules: Rules) -> None:
         raise _unsupported(error) from error
     for ipv6, drops in dropping.items():
         iptables.let_through(rules.bridge, dropping=drops, ipv6=ipv6)
+
+
+def publish(rules: Rules, forwards: Sequence[Forward], others: Sequence[Forward]) -> None:
+    """Lead ports of the host to containers; ``others`` are those that are led already, or should be.
+
+    Raises Unsupported when the kernel cannot.
+    """
+    from sampan_plugins.network.bridge import publishing
+
+    try:
+        with _netfilter() as nft:
+            tables = [(_published(rules, ipv6), [one for one in forwards if one.ipv6 == ipv6]) for ipv6 in _FAMILIES]
+            publishing.commit(nft, [one for table, few in tables for one in publishing.elements(table, few)])
+    except Refused:
+        install(rules, [*others, *forwards])  # it is the first time
+
+
+def withdraw(rules: Rules, forwards: Sequence[Forward]) -> None:
+    """Lead ports nowhere any more. Possible twice, and where there is no nftables."""
+    from sampan_plugins.network.bridge import publishing
+
+    try:
+        with _netfilter() as nft:
+            for ipv6 in _FAMILIES:
+                few = [one for one in forwards if one.ipv6 == ipv6]
+                if few:
+                    publishing.withdraw(nft, _published(rules, ipv6), few)
+    except Unsupported:
+        pass
+
+
+def _published(rules: Rules, ipv6: bool) -> Table:
+    from sampan_plugins.network.bridge.publishing import Table
+
+    return Table(rules.table, rules.bridge, _FAMILIES[ipv6])
 
 
 def uninstall(bridge: str) -> None:
@@ -158,19 +199,27 @@ class _Table:
         self._subnet = subnet
         self._family = _FAMILIES[subnet.ipv6]
 
-    def requests(self) -> list[Request]:
-        """Return what replaces the table with a new one."""
-        message, name = self._classes.nft_table_msg, {"NFTA_TABLE_NAME": self._rules.table}
-        found = [
-            _put(kind, flags, self._family, message, name)
-            for kind, flags in ((_NEWTABLE, CREATE), (_DELTABLE, 0), (_NEWTABLE, CREATE))
-        ]
+    def requests(self, forwards: Sequence[Forward]) -> list[Request]:
+        """Return what replaces the table with a new one; that knows of published ports where there are any."""
+        led = [one for one in forwards if one.ipv6 == self._subnet.ipv6]
+        found = self._replacement()
         found.append(self._chain("forward", "filter", _FORWARD, _FILTER_PRIORITY))
+        if led:
+            from sampan_plugins.network.bridge import publishing
+
+            found += publishing.rules(_published(self._rules, self._subnet.ipv6), led)
         found += [self._rule("forward", expressions) for expressions in _forward(self._rules)]
         if self._rules.masquerade and not self._rules.internal:
             found.append(self._chain("postrouting", "nat", _POSTROUTING, _SRCNAT_PRIORITY))
             found.append(self._rule("postrouting", _leaving(self._rules.bridge, self._subnet)))
         return found
+
+    def _replacement(self) -> list[Request]:
+        message, name = self._classes.nft_table_msg, {"NFTA_TABLE_NAME": self._rules.table}
+        return [
+            _put(kind, flags, self._family, message, name)
+            for kind, flags in ((_NEWTABLE, CREATE), (_DELTABLE, 0), (_NEWTABLE, CREATE))
+        ]
 
     def _chain(self, name: str, kind: str, hook: int, priority: int) -> Request:
         attrs = {

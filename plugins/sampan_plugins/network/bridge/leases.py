@@ -13,16 +13,29 @@ from collections.abc import Collection, Mapping
 import msgspec
 
 from sampan.errors import Conflict, Corrupt, InvalidInput, Unavailable
+from sampan.model.network import PortMapping
 from sampan_plugins.network.bridge import subnet as subnets
 from sampan_plugins.network.bridge.records import Plan
 
 
+class Proxy(msgspec.Struct, frozen=True):
+    """The process that holds a container's ports of the host, by its id and when it began."""
+
+    pid: int
+    start: int
+
+
 class Lease(msgspec.Struct, frozen=True):
-    """A container's addresses, as numbers, and the name of its interface on the host; 0: none of that family."""
+    """A container's addresses, as numbers, and the name of its interface on the host; 0: none of that family.
+
+    ``ports`` are the host's for it, which the ``proxy`` holds.
+    """
 
     address: int
     host_interface: str
     address6: int = 0
+    ports: tuple[PortMapping, ...] = ()
+    proxy: Proxy | None = None
 
     def of(self, *, ipv6: bool) -> int:
         """Return the address of a family."""

@@ -64,6 +64,18 @@ class Request:
         return bytes(message.data)
 
 
+class Raw(Request):
+    """One netlink message whose body is bytes already."""
+
+    def __init__(self, kind: int, flags: int, body: bytes) -> None:
+        super().__init__(kind, flags, None, {})
+        self._body = body
+
+    def encode(self, sequence: int) -> bytes:
+        """Return the message as it goes over the socket."""
+        return _HEADER.pack(_HEADER.size + len(self._body), self._kind, self.flags | REQUEST, sequence, 0) + self._body
+
+
 class Netlink:
     """A netlink socket in the network namespace in which it was opened."""
 
