@@ -52,10 +52,12 @@ def processes(sampan: Sampan) -> list[int]:
 
 
 def links(sampan: Sampan) -> list[str]:
-    """Return the bridge of the store, and what is plugged into it."""
+    """Return the bridges of the store, which say whose they are, and what is plugged into them."""
     shown = subprocess.run(["ip", "-o", "link", "show"], check=True, capture_output=True, text=True).stdout
-    names = [line.split(": ")[1].partition("@")[0] for line in shown.splitlines() if sampan.bridge in line]
-    return sorted(names, key=lambda name: name != sampan.bridge)
+    lines = {line.split(": ")[1].partition("@")[0]: line for line in shown.splitlines()}
+    bridges = {sampan.bridge, *(name for name, line in lines.items() if f" alias {sampan.root}/" in line)}
+    names = [name for name, line in lines.items() if any(bridge in line for bridge in bridges)]
+    return sorted(names, key=lambda name: name not in bridges)
 
 
 def cgroups(sampan: Sampan) -> list[str]:

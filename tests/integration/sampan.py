@@ -87,7 +87,7 @@ class Sampan:
             time.sleep(0.05)
 
     def clear(self) -> None:
-        """Remove all containers, and the default network from the host."""
+        """Remove all containers, and the networks from the host."""
         if not self.root.exists():
             return
         for container in self.run("ps", "-aq").split():
@@ -96,8 +96,7 @@ class Sampan:
         from sampan.engine import Engine
 
         with Engine(load(environ=self.environ)) as engine:
-            network = engine.store.networks.named("bridge")
-            if network:
+            for network in engine.store.networks.all():
                 engine.network(network.driver).remove(network)
 
     def destroy(self) -> None:
