@@ -72,6 +72,23 @@ def test_connecting_and_disconnecting(sampan: Sampan, base: str) -> None:
     assert told.split() == ["create", "connect", "disconnect"]
 
 
+def test_names_and_links(sampan: Sampan) -> None:
+    for name in ("web", "back"):
+        sampan.run("network", "create", name)
+    sampan.run("run", "-d", "--name", "db", "--network", "web", "--network-alias", "data", "bb:1", "sleep", "1000")
+    sampan.run("run", "-d", "--name", "box", "--network", "back", "--dns", "127.0.0.1", "bb:1", "sleep", "1000")
+    for name in ("db", "data", "mine"):
+        pinged = sampan.run("run", "--rm", "--network", "web", "--link", "db:mine", "bb:1", "ping", "-c1", name)
+        assert "1 packets received" in pinged
+        assert "bad address" in sampan.fails("exec", "box", "ping", "-c1", name, code=1)
+    sampan.run("network", "connect", "--link", "db:mine", "web", "box")
+    for name in ("db", "data", "mine"):
+        assert "1 packets received" in sampan.run("exec", "box", "ping", "-c1", name)
+    assert sampan.fails("run", "--link", "box:b", "bb:1", code=125) == (
+        "Cannot link to /box, as it does not belong to the default network"
+    )
+
+
 def test_both_families_and_addresses_asked_for(sampan: Sampan) -> None:
     base = f"fd00:{os.urandom(2).hex().replace('0', '1')}:7e57"
     sampan.run("network", "create", "--ipv6", "--subnet", f"{base}::/64", "six")

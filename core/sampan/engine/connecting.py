@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sampan.engine import attach, events, hostfiles, networking, ports, sharing, undo
-from sampan.errors import Conflict, NotFound
+from sampan.errors import Conflict, InvalidInput, NotFound
 from sampan.model.container import Container, Status
 from sampan.model.network import Connection
 from sampan.store import locks
@@ -130,6 +130,8 @@ def _check_connect(engine: Engine, container: Container, wire: networking.Wire) 
         for other in (*present, network):
             networking.refuse_several(engine, other)
     networking.check(engine, connection, network)
+    if connection.links and network.default:
+        raise InvalidInput("links are only supported for user-defined networks")
 
 
 def disconnect(engine: Engine, text: str, network: str, *, force: bool) -> None:

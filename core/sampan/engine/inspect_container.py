@@ -249,7 +249,7 @@ def _network(connection: Connection, endpoint: Endpoint) -> dict[str, Any]:
     ipam = {name: value for name, value in asked.items() if value}
     return {
         "IPAMConfig": ipam or None,
-        "Links": None,
+        "Links": [f"{link.name}:{link.alias}" for link in connection.links] or None,
         "Aliases": list(connection.aliases) or None,
         "NetworkID": endpoint.network,
         **_addresses(endpoint),

@@ -1,4 +1,7 @@
-"""Link containers on the default network: others by name in /etc/hosts, and what they offer in the environment."""
+"""Link containers on the default network: others by name in /etc/hosts, and what they offer in the environment.
+
+On a network of one's own a link is one more name that the name service knows, for this container alone.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,9 @@ import msgspec
 
 from sampan.engine import networking
 from sampan.engine.sharing import SHARED
-from sampan.errors import Conflict, InvalidInput, NotFound, Unsupported
-from sampan.model.container import Container, ContainerSpec, Link
+from sampan.errors import Conflict, InvalidInput, NotFound
+from sampan.model.container import Container, ContainerSpec
+from sampan.model.network import Link
 
 if TYPE_CHECKING:
     from sampan.engine.engine import Engine
@@ -35,7 +39,8 @@ class Linked(msgspec.Struct, frozen=True):
 def settle(engine: Engine, spec: ContainerSpec) -> ContainerSpec:
     """Return the spec, whose networks are settled, with the containers it links to by their ids.
 
-    Raises NotFound, and InvalidInput and Unsupported on a network that has no links.
+    Where the first network is one of the user's the links are that connection's, whether there are such containers or
+    not. Raises NotFound, and InvalidInput on a network that has no links.
     """
     if not spec.links:
         return spec
@@ -45,10 +50,10 @@ def settle(engine: Engine, spec: ContainerSpec) -> ContainerSpec:
         raise InvalidInput(
             f"conflicting options: {kind} can't be used with links. This would result in undefined behavior"
         )
-    if networking.named(engine, networking.wires_of(engine, spec)):
-        raise Unsupported(
-            "--link is for the default network", "containers on a network of your own find each other by name"
-        )
+    if networking.named(engine, networking.wires_of(engine, spec)[:1]):
+        first, *others = spec.connections
+        first = msgspec.structs.replace(first, links=(*first.links, *spec.links))
+        return msgspec.structs.replace(spec, links=(), connections=(first, *others))
     return msgspec.structs.replace(spec, links=tuple(_found(engine, link) for link in spec.links))
 
 

@@ -11,6 +11,8 @@ from sampan.model.container import Status
 from sampan.store import owner
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sampan.model.container import Container
     from sampan.model.network import Endpoint
     from sampan.store.store import Store
@@ -69,26 +71,29 @@ class NameTable:
     def _read(self) -> tuple[dict[str, list[Found]], dict[str, Found]]:
         by_name: dict[str, list[Found]] = {}
         by_address: dict[str, Found] = {}
-        networks = self._networks()
+        own = self._own()
+        networks = self._networks(own.endpoints) if own else {}
         for container in self._store.containers.with_status(*_CONNECTED):
             for endpoint in container.endpoints:
                 network = networks.get(endpoint.network)
                 if network is None:
                     continue
                 found = Found(endpoint, f"{container.name}.{network}", container.monitor)
-                for name in _names(container, network):
+                for name in _names(container, network) | _links(own, container, network):
                     for known in (name, f"{name}.{network}"):
                         by_name.setdefault(known.lower(), []).append(found)
                 for address in filter(None, (endpoint.address, endpoint.address6)):
                     by_address[address] = found
         return by_name, by_address
 
-    def _networks(self) -> dict[str, str]:
-        """Return the names of the networks that names are given out on, by id: of those that the container is on."""
+    def _own(self) -> Container | None:
         try:
-            endpoints = self._store.containers.get(self._container).endpoints
+            return self._store.containers.get(self._container)
         except NotFound:
-            return {}
+            return None
+
+    def _networks(self, endpoints: Iterable[Endpoint]) -> dict[str, str]:
+        """Return the names of the networks that names are given out on, by id: of those that the container is on."""
         self._leads_out = any(endpoint.gateway or endpoint.gateway6 for endpoint in endpoints)
         found = (self._store.networks.named(endpoint.network) for endpoint in endpoints)
         return {network.id: network.name for network in found if network and not network.default}
@@ -97,3 +102,12 @@ class NameTable:
 def _names(container: Container, network: str) -> set[str]:
     aliases = [alias for one in container.spec.connections if one.network == network for alias in one.aliases]
     return {container.name, container.short_id, *aliases}
+
+
+def _links(own: Container | None, other: Container, network: str) -> set[str]:
+    """Return what the container itself calls another on a network."""
+    known = (other.name, other.id, other.short_id)
+    return {
+        link.alias for one in (own.spec.connections if own else ()) if one.network == network
+        for link in one.links if link.name in known
+    }

@@ -8,7 +8,7 @@ import msgspec
 
 from sampan.model.digest import Digest
 from sampan.model.image import HealthCheck
-from sampan.model.network import Connection, Endpoint, PortMapping
+from sampan.model.network import Connection, Endpoint, Link, PortMapping
 
 
 class Status(enum.StrEnum):
@@ -58,14 +58,6 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def propagation(self) -> str:
         """The propagation asked for, empty when none was."""
         return next((option for option in self.options if option in PROPAGATIONS), "")
-
-
-class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Another container by an ``alias``: by its ``name`` as the user gave it, then by its id as well."""
-
-    name: str
-    alias: str
-    container: str = ""
 
 
 class DeviceLimit(msgspec.Struct, frozen=True):

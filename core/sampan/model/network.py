@@ -52,6 +52,15 @@ class Network(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.name == self.driver
 
 
+class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Another container by an ``alias``: by its ``name`` as the user gave it, on a default network
+    by its id as well."""
+
+    name: str
+    alias: str
+    container: str = ""
+
+
 class Connection(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a user asks of a container's connection to one network, by its name.
 
@@ -60,6 +69,7 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     network: str
     aliases: tuple[str, ...] = ()
+    links: tuple[Link, ...] = ()
     address: str = ""
     address6: str = ""
     link_local: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from sampan.errors import InvalidInput
-from sampan.model.network import Connection
+from sampan.model.network import Connection, Link
 
 _MAC = re.compile(r"[0-9a-fA-F]{2}([:-])([0-9a-fA-F]{2}\1){4}[0-9a-fA-F]{2}")
 _FIELDS = {
@@ -98,3 +98,11 @@ def option(text: str) -> tuple[str, str]:
     if not equals or not key:
         raise InvalidInput("invalid key/value pair format in driver options")
     return key.strip(), value.strip()
+
+
+def link(text: str) -> Link:
+    """Return what ``CONTAINER[:ALIAS]`` means. Raises InvalidInput, in Docker's words."""
+    name, _, alias = text.partition(":")
+    if ":" in alias or not text:
+        raise InvalidInput(f'invalid argument "{text}" for "--link" flag: bad format for links: {text}')
+    return Link(name=name, alias=alias or name)

@@ -129,7 +129,7 @@ _SHARED = (
     ("--kernel-memory", "bytes", ""),
     ("--label -l", "label*", "Set a label"),
     ("--label-file", "string*", "Read labels from a file"),
-    ("--link", "string*", "Name another container on the default network (CONTAINER[:ALIAS])"),
+    ("--link", "string*", "Find another container by one more name (CONTAINER[:ALIAS])"),
     ("--link-local-ip", "string*", "Give the container a link-local address too"),
     ("--log-driver", "string", "Log driver of the container"),
     ("--log-opt", "string*", "Option of the log driver"),

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from sampan.errors import InvalidInput, Unsupported
-from sampan.model.container import ContainerSpec, Limits, Link, RestartPolicy
+from sampan.model.container import ContainerSpec, Limits, RestartPolicy
 from sampan.model.image import HealthCheck
 from sampan.model.network import PortMapping
 from sampan_plugins.commands import _connections
@@ -61,7 +61,7 @@ def spec(image: str, command: tuple[str, ...], flags: dict[str, Any]) -> Contain
         security_options=flags["security_opt"],
         dns_options=(*flags["dns_opt"], *flags["dns_option"]),
         extra_hosts=flags["add_host"],
-        links=tuple(map(_link, flags["link"])),
+        links=tuple(map(_connections.link, flags["link"])),
         terminal=flags["tty"],
         open_stdin=flags["interactive"],
         auto_remove=flags["rm"],
@@ -76,13 +76,6 @@ def spec(image: str, command: tuple[str, ...], flags: dict[str, Any]) -> Contain
         connections=connections,
         **found,
     )
-
-
-def _link(text: str) -> Link:
-    name, _, alias = text.partition(":")
-    if ":" in alias or not text:
-        raise _wrong(f'invalid argument "{text}" for "--link" flag: bad format for links: {text}')
-    return Link(name=name, alias=alias or name)
 
 
 def restart_policy(text: str) -> RestartPolicy:

@@ -7,9 +7,8 @@ import click
 from sampan import hookimpl
 from sampan.cli.command import command
 from sampan.cli.context import Context, pass_context
-from sampan.errors import Unsupported
 from sampan.model.network import Connection
-from sampan_plugins.commands._connections import checked, option
+from sampan_plugins.commands import _connections
 from sampan_plugins.commands._flags import STRINGS, joined
 
 
@@ -25,7 +24,7 @@ def sampan_open_command(name: str) -> click.Command:
 @click.option("--gw-priority", type=int, default=0, help="The default route leads by the network of the highest")
 @click.option("--ip", metavar="string", default="", help='IPv4 address (e.g., "172.30.100.104")')
 @click.option("--ip6", metavar="string", default="", help='IPv6 address (e.g., "2001:db8::33")')
-@click.option("--link", metavar="list", multiple=True, hidden=True)
+@click.option("--link", metavar="list", multiple=True, help="Find another by one more name (CONTAINER[:ALIAS])")
 @click.option("--link-local-ip", type=STRINGS, metavar="strings", multiple=True, help="One more address, link-local")
 @click.argument("network", metavar="NETWORK")
 @click.argument("container", metavar="CONTAINER")
@@ -36,10 +35,9 @@ def network_connect(
     link_local_ip: tuple[tuple[str, ...], ...],
 ) -> None:  # fmt: skip
     """Connect a container to a network."""
-    if link:
-        raise Unsupported("--link is not supported yet", "containers of one network reach each other by address")
     connection = Connection(
-        network=network, aliases=joined(alias), address=ip, address6=ip6, link_local=joined(link_local_ip),
-        options=dict(map(option, joined(driver_opt))), priority=gw_priority,
+        network=network, aliases=joined(alias), links=tuple(map(_connections.link, link)), address=ip, address6=ip6,
+        link_local=joined(link_local_ip), options=dict(map(_connections.option, joined(driver_opt))),
+        priority=gw_priority,
     )
-    context.engine.connect(container, checked(connection))
+    context.engine.connect(container, _connections.checked(connection))

@@ -1,13 +1,14 @@
-"""Tests of links between containers on the default network, as Docker makes them."""
+"""Tests of links between containers, as Docker makes them."""
 
 from __future__ import annotations
 
 import pytest
 from tests.core.engine.containers import Bench
+from tests.services.names import ask
 
-from sampan.errors import Conflict, InvalidInput, NotFound, Unsupported
-from sampan.model.container import Container, Link
-from sampan.model.network import Network
+from sampan.errors import Conflict, InvalidInput, NotFound
+from sampan.model.container import Container
+from sampan.model.network import Connection, Link, Network
 
 
 def _other(bench: Bench, **spec: object) -> Container:
@@ -79,11 +80,30 @@ def test_where_there_is_nothing_to_link(bench: Bench) -> None:
         bench.create("true", network="container:lonely", links=links)
 
 
-def test_networks_of_ones_own_have_names_instead(bench: Bench) -> None:
-    bench.start("sleep", "100", name="other")
-    bench.engine.create_network(Network(id="", name="web", driver="bridge"))
-    try:
-        with pytest.raises(Unsupported, match="--link is for the default network"):
-            bench.create("true", network="web", links=(Link(name="other", alias="db"),))
-    finally:
-        bench.engine.remove_network("web")
+def _asked(container: Container, name: str) -> list[str]:
+    return ask(f"/proc/{container.pid}/ns/net", name)[1]
+
+
+def test_on_a_network_of_ones_own_the_name_service_does(bench: Bench) -> None:
+    for name in ("one", "two"):
+        bench.engine.create_network(Network(id="", name=name, driver="bridge"))
+    web, other = (bench.start("sleep", "100", name=name, network="one") for name in ("web", "other"))
+    at_web = [web.endpoints[0].address]
+    wanted = (("web", "w"), (web.id, "x"), ("later", "l"))
+    links = tuple(Link(name=target, alias=alias) for target, alias in wanted)
+    it = bench.start("sleep", "100", name="it", network="one", links=links)
+    assert _asked(it, "w") == _asked(it, "X") == _asked(it, "w.one") == at_web
+    assert _asked(other, "w") == [] and _asked(it, "l") == []
+    bench.start("sleep", "100", name="later", network="one")
+    assert len(_asked(it, "l")) == 1
+    networks = bench.engine.inspect_container(it.id)["NetworkSettings"]["Networks"]
+    assert networks["one"]["Links"] == ["web:w", f"{web.id}:x", "later:l"]
+    bench.engine.connect("other", Connection(network="two"))
+    links = Link(name="web", alias="v"), Link(name="other", alias="o")
+    bench.engine.connect("it", Connection(network="two", links=links))
+    assert _asked(it, "v") == [] and len(_asked(it, "o")) == 1
+    with pytest.raises(InvalidInput, match="links are only supported for user-defined networks"):
+        bench.engine.connect(
+            bench.create("true", network="bridge").id,
+            Connection(network="bridge", links=(Link(name="web", alias="w"),)),
+        )
