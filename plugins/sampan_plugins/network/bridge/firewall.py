@@ -147,15 +147,18 @@ def publish(rules: Rules, forwards: Sequence[Forward], others: Sequence[Forward]
 
 
 def withdraw(rules: Rules, forwards: Sequence[Forward]) -> None:
-    """Lead ports nowhere any more. Possible twice, and where there is no nftables."""
-    from sampan_plugins.network.bridge import publishing
+    """Lead ports nowhere any more, nor who has been led there. Possible twice, and where there is no nftables."""
+    from sampan_plugins.network.bridge import conntrack, publishing
 
     try:
         with _netfilter() as nft:
-            for ipv6 in _FAMILIES:
+            for ipv6, family in _FAMILIES.items():
                 few = [one for one in forwards if one.ipv6 == ipv6]
                 if few:
                     publishing.withdraw(nft, _published(rules, ipv6), few)
+                targets = {one.target for one in few if one.protocol == "udp"}
+                if targets:
+                    conntrack.forget(nft, family, {subnets.packed(subnets.number(one), ipv6) for one in targets})
     except Unsupported:
         pass
 

@@ -20,6 +20,8 @@ ANY = {False: "0.0.0.0", True: "::"}
 """All the host's addresses of a family."""
 _IP_PKTINFO = 8  # linux/in.h; the socket module has no name for it
 _ATTEMPTS = 64
+_DESCRIPTORS, _OTHERS = 4, 256
+"""How many it takes to claim a port and hand it to the proxy, for both families, and how many may be open anyway."""
 _NOT_HERE = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 _STARTING = "Error starting userland proxy: "
 
@@ -38,7 +40,7 @@ def claimed(wanted: Sequence[PortMapping]) -> Iterator[list[Claim]]:
     Raises Conflict when one is taken, in Docker's words, InvalidInput for an address that is not the host's,
     Unavailable when no port is free, Unsupported for a protocol that the kernel does not have.
     """
-    with ExitStack() as stack:
+    with _room_for(len(wanted) * _DESCRIPTORS), ExitStack() as stack:
         claims: dict[int, list[Claim]] = {}
         # Who can choose comes last, so as not to take what another must have.
         for place in sorted(range(len(wanted)), key=lambda one: _choice(wanted[one])):
@@ -46,6 +48,22 @@ def claimed(wanted: Sequence[PortMapping]) -> Iterator[list[Claim]]:
             for claim in claims[place]:
                 stack.callback(claim.holder.close)
         yield [claim for _, several in sorted(claims.items()) for claim in several]
+
+
+@contextmanager
+def _room_for(descriptors: int) -> Iterator[None]:
+    """Allow for this many more open files meanwhile, as far as that may be."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if descriptors + _OTHERS <= soft:
+        yield
+        return
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def _choice(mapping: PortMapping) -> int:

@@ -6,6 +6,7 @@ The host is a namespace of its own; the outside world is another, with addresses
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import struct
@@ -251,6 +252,22 @@ def test_datagrams(machine: Machine) -> None:
     assert not machine.ask(machine.outside, HOST, 5300, patience=0.3)
 
 
+@pytest.mark.parametrize("address", [HOST, HOST6])
+def test_who_goes_on_sending_is_led_to_the_next_container(machine: Machine, address: str) -> None:
+    machine.driver.create(BOTH)
+    with machine.outside.entered():
+        client = socket.socket(_family(address), socket.SOCK_DGRAM)
+    with client:
+        client.settimeout(PATIENCE)
+        client.connect((address, 5300))
+        for container in ("c1", "c2"):
+            machine.connect(container, PortMapping(port=53, protocol="udp", first=5300, last=5300), network=BOTH)
+            machine.serve(container, 53, datagrams=True)
+            client.send(b"?")
+            assert client.recv(100).decode().startswith(f"{container} ?")
+            machine.driver.disconnect(BOTH, container)
+
+
 def test_much_passes_the_proxy_both_ways_at_once(machine: Machine) -> None:
     machine.connect("c1", WEB)
     with machine.sandboxes["c1"].entered():
@@ -313,6 +330,19 @@ def test_ranges_and_free_ports(machine: Machine) -> None:
     assert [port for port, _ in ports] == [n for n in range(1, 10) for _family in range(2)]
     assert ports[-1] == (9, 40000)
     assert len({first for _, first in ports}) == 9 and all(40000 <= first <= 40009 for _, first in ports)
+
+
+def test_many_ports_take_no_more_open_files_than_are_allowed_for_them(machine: Machine) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, limits[1]))
+    try:
+        many = [PortMapping(port=port, first=port, last=port) for port in range(9000, 9200)]
+        assert len(machine.connect("c1", *many).ports) == 400
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 256
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    machine.serve("c1", 9199)
+    assert machine.ask(machine.outside, HOST, 9199) == f"c1 ? {OUTSIDE}"
 
 
 def test_no_port_is_given_twice_to_many_at_once(machine: Machine) -> None:
