@@ -27,10 +27,11 @@ class RegistryHost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything a user can set. ``storage`` is in order of preference: the first that works here serves.
 
-    ``pins`` maps ``SLOT/NAME`` to the distribution that may claim it; ``options`` maps ``SLOT/NAME`` to the table
-    handed to that plugin; ``registries`` maps a host, with its port, to how it is reached. ``disabled`` lists
-    extensions, as ``extensions/NAME``, that are installed and shall not be used. ``standby`` is how many seconds a
-    process that makes the next command start sooner waits for it; 0: there is none. ``slumber`` is after how many quiet
+    ``volume_fallback`` opens the volume drivers whose names no plugin claims; empty: nobody does. ``pins`` maps
+    ``SLOT/NAME`` to the distribution that may claim it; ``options`` maps ``SLOT/NAME`` to the table handed to that
+    plugin; ``registries`` maps a host, with its port, to how it is reached. ``disabled`` lists extensions, as
+    ``extensions/NAME``, that are installed and shall not be used. ``standby`` is how many seconds a process that makes
+    the next command start sooner waits for it; 0: there is none. ``slumber`` is after how many quiet
     seconds a container's monitor gives its memory back; 0: never.
     """
 
@@ -41,6 +42,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     runtime: str = "native"
     log_driver: str = "json-file"
     volume_driver: str = "local"
+    volume_fallback: str = "docker-plugin"
     registry: str = "distribution"
     rootfs_format: str = "rootfs-tar"
     image_format: str = "docker-archive"

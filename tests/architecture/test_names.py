@@ -14,6 +14,7 @@ BACKENDS = {name for group, points in GROUPS.items() if group != "sampan.command
 # Words that mean something else as well, and where: the user's for a mode of a namespace (--uts host, --ipc none),
 # mount(8)'s for no source, Docker's for what is of this machine alone (a scope), and a hook's argument.
 EXCUSED = {
+    "sampan/contracts/volume.py": {"local"},
     "sampan/engine/": {"host", "none", "local"},
     "sampan/kernel/": {"none"},
     "sampan/testing/": {"none"},
@@ -47,7 +48,8 @@ def test_defaults_are_bundled_plugins():
     settings = sampan.Settings()
     chosen = {
         "storage": settings.storage, "network": [settings.network], "runtimes": [settings.runtime],
-        "logs": [settings.log_driver], "volumes": [settings.volume_driver], "registries": [settings.registry],
+        "logs": [settings.log_driver], "volumes": [settings.volume_driver, settings.volume_fallback],
+        "registries": [settings.registry],
         "formats": [settings.rootfs_format, settings.image_format],
     }
     for slot, names in chosen.items():

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from tests.integration.sampan import Sampan
+from tests.services.volume_plugin import volume_plugin
 
 
 def test_the_life_of_a_volume(sampan: Sampan) -> None:
@@ -50,3 +51,24 @@ def test_a_tmpfs_volume_is_shared_and_unmounted_at_the_end(sampan: Sampan) -> No
     where = sampan.run("volume", "inspect", "-f", "{{.Mountpoint}}", "scratch")
     assert list(Path(where).iterdir()) == []
     sampan.run("volume", "rm", "scratch")
+
+
+def test_a_plugin_of_dockers_that_goes_away_holds_no_container_up(sampan: Sampan) -> None:
+    sockets = sampan.directory / "s"
+    sockets.mkdir()
+    with sampan.config.open("a") as config:
+        config.write(f'[options."volumes/docker-plugin"]\nsockets = "{sockets}"\n')
+    with volume_plugin(sockets / "plug.sock", sampan.directory / "plug", "global") as plugin:
+        sampan.run("volume", "create", "-d", "plug", "-o", "color=red", "data")
+        sampan.run("run", "--rm", "--net=none", "-v", "data:/d", "bb:1", "sh", "-c", "echo kept > /d/file")
+        assert sampan.run("volume", "ls", "--format", "{{.Driver}} {{.Name}} {{.Scope}}") == "plug data global"
+        sampan.run("run", "-d", "--net=none", "--name", "user", "-v", "data:/d", "bb:1", "sleep", "100")
+        assert sampan.run("exec", "user", "cat", "/d/file") == "kept"
+        plugin.kill()
+        (sockets / "plug.sock").unlink()
+        sampan.run("rm", "-f", "user")
+        assert sampan.run("ps", "-aq") == ""
+        assert 'plugin "plug" not found' in sampan.fails("volume", "rm", "data")
+    with volume_plugin(sockets / "plug.sock", sampan.directory / "plug"):
+        sampan.run("ps")  # carries out what was left to do
+        assert sampan.run("volume", "ls", "-q") == ""

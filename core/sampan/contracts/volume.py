@@ -60,6 +60,10 @@ class VolumeDriver(ABC):
         """Return what else the driver has to tell of a volume, for ``volume inspect``. Raises NotFound."""
         return {}
 
+    def scope(self) -> str:
+        """Tell whether other machines have these volumes as well, "global", or not, "local"."""
+        return "local"
+
     def close(self) -> None:
         """Let go of what the driver holds open."""
         return

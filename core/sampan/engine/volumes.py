@@ -173,7 +173,7 @@ def prune(engine: Engine, filters: Filters | None = None, *, everything: bool = 
 def measured(engine: Engine, volume: VolumeRecord) -> int:
     """Return the bytes of a volume's files and symbolic links; 0 where its driver tells no directory."""
     where = engine.volumes(volume.driver).where(volume.name)
-    if not where:
+    if not os.path.isdir(where):
         return 0
     from sampan.layers import measure
 
@@ -192,6 +192,6 @@ def inspect(engine: Engine, name: str) -> dict[str, Any]:
         "Mountpoint": driver.where(name),
         "Name": volume.name,
         "Options": volume.options or None,
-        "Scope": "local",
+        "Scope": driver.scope(),
         **({"Status": status} if status else {}),
     }

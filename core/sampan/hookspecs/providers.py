@@ -72,4 +72,8 @@ def sampan_open_logs(name: str, options: Mapping[str, Any]) -> LogDriver | None:
 
 @hookspec(firstresult=True)
 def sampan_open_volumes(name: str, root: str, options: Mapping[str, Any]) -> VolumeDriver | None:
-    """Open the volume driver on ``root``, a directory of its own, made if need be, that survives reboots."""
+    """Open the volume driver on ``root``, a directory of its own, made if need be, that survives reboots.
+
+    The plugin that is ``volume_fallback`` in the configuration is asked as well for every ``name`` that no plugin
+    claims.
+    """

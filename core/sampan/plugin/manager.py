@@ -160,8 +160,10 @@ class Plugins:
         return self._open("logs", name, {})  # type: ignore[no-any-return]  # checked
 
     def open_volumes(self, name: str, root: str) -> VolumeDriver:
-        """Open a volume driver on a directory of its own."""
-        return self._open("volumes", name, {"root": root})  # type: ignore[no-any-return]  # checked
+        """Open a volume driver on a directory of its own; one whose name nobody claims, through ``volume_fallback``."""
+        fallback, known = self.settings.volume_fallback, self.names("volumes")
+        serving = fallback if name not in known and fallback in known else name
+        return self._open("volumes", name, {"root": root}, serving)  # type: ignore[no-any-return]  # checked
 
     # Events
 
@@ -274,12 +276,14 @@ class Plugins:
         self._registered[claim.target] = plugin
         return plugin
 
-    def _open(self, slot: str, name: str, arguments: dict[str, Any]) -> Any:
+    def _open(self, slot: str, name: str, arguments: dict[str, Any], serving: str = "") -> Any:
+        # The plugin ``serving`` may open drivers of other names than its own.
+        serving = serving or name
         kind = slots.get(slot)
-        plugin = self.load(slot, name)
-        claim = self.find(slot, name)
+        plugin = self.load(slot, serving)
+        claim = self.find(slot, serving)
         if slot != "commands":
-            arguments["options"] = dict(self.settings.options.get(f"{slot}/{name}", {}))
+            arguments["options"] = dict(self.settings.options.get(f"{slot}/{serving}", {}))
         answer = self._ask(claim, plugin, kind.hook, {"name": name, **arguments})
         if answer is None:
             raise PluginFault(f"plugin {claim.label} does not answer {kind.hook}")

@@ -47,7 +47,7 @@ def _row(context: Context, volume: VolumeRecord) -> dict[str, Any]:
     return {
         "Name": volume.name,
         "Driver": volume.driver,
-        "Scope": "local",
+        "Scope": lambda: context.engine.volumes(volume.driver).scope(),
         "Mountpoint": lambda: context.engine.volumes(volume.driver).where(volume.name),
         "Labels": ",".join(f"{key}={value}" for key, value in sorted(volume.labels.items())),
         "Label": lambda name: volume.labels.get(name, ""),

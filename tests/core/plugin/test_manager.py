@@ -109,6 +109,24 @@ def test_a_name_that_does_not_exist_names_those_that_do(site, driver):
     assert "there are copies, " in caught.value.hint
 
 
+def test_volume_drivers_whose_names_nobody_claims_are_opened_by_the_fallback(site):
+    source = """
+        from sampan import hookimpl
+        from sampan.errors import NotFound
+
+        @hookimpl
+        def sampan_open_volumes(name, root, options):
+            raise NotFound(f"{name} {root} {dict(options)}")
+    """
+    site.install("acme", {"volumes": {"any": "acme_any"}}, {"acme_any": source})
+    settings = Settings(volume_fallback="any", options={"volumes/any": {"a": 1}})
+    with pytest.raises(NotFound, match=r"^other /x \{'a': 1\}$"):
+        Plugins(settings).open_volumes("other", "/x")
+    for fallback in ("", "missing"):
+        with pytest.raises(NotFound, match='no volume driver named "other"'):
+            Plugins(Settings(volume_fallback=fallback)).open_volumes("other", "/x")
+
+
 def test_a_slot_that_does_not_exist():
     with pytest.raises(InvalidInput, match="no plugin slot named 'storages'"):
         Plugins(Settings(), claims=()).names("storages")
