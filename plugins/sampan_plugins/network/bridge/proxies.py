@@ -6,6 +6,7 @@ import fcntl
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 from sampan.errors import Unavailable
 from sampan.kernel.starttime import started
@@ -13,30 +14,20 @@ from sampan_plugins.network.bridge.leases import Proxy
 from sampan_plugins.network.bridge.ports import Claim
 
 _PATIENCE_MS = 5000
+_FIRST = 3
+"""The first descriptor after the standard streams."""
 
 
 def start(interface: str, served: Sequence[tuple[Claim, str]]) -> Proxy:
     """Have a process serve ports, each with the container's address, until the interface is gone or it is ended."""
+    told = [f"{place},{address},{claim.mapping.port}" for place, (claim, address) in enumerate(served, _FIRST)]
     reader, writer = os.pipe()
-    above = 4 + len(served)
-    held = []
-    try:
-        held = [fcntl.fcntl(claim.holder, fcntl.F_DUPFD_CLOEXEC, above) for claim, _ in served]
-        held.append(fcntl.fcntl(writer, fcntl.F_DUPFD_CLOEXEC, above))
-        places = range(3, 3 + len(held))
-        told = [f"{place},{address},{claim.mapping.port}" for place, (claim, address) in enumerate(served, 3)]
-        program = os.path.join(os.path.dirname(__file__), "proxy.py")
-        arguments = [sys.executable, "-I", "-S", program, str(places[-1]), interface, *told]
-        actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
-            (os.POSIX_SPAWN_OPEN, number, "/dev/null", os.O_RDWR, 0) for number in range(3)
-        ]
-        actions += [(os.POSIX_SPAWN_DUP2, one, place) for one, place in zip(held, places, strict=True)]
-        first = os.posix_spawn(sys.executable, arguments, os.environ, file_actions=actions, setsid=True)
-    finally:
-        for descriptor in (writer, *held):
-            os.close(descriptor)
-    with open(reader, "rb") as file:
-        answer = file.read()
+    with open(reader, "rb") as answering:
+        try:
+            first = _spawn(interface, told, [*(claim.holder.fileno() for claim, _ in served), writer])
+        finally:
+            os.close(writer)
+        answer = answering.read()
     try:
         os.waitpid(first, 0)
     except ChildProcessError:
@@ -44,6 +35,24 @@ def start(interface: str, served: Sequence[tuple[Claim, str]]) -> Proxy:
     if not answer:
         raise Unavailable("Error starting userland proxy: it ended at once")
     return Proxy(int(answer), started(int(answer)))
+
+
+def _spawn(interface: str, told: Sequence[str], descriptors: Sequence[int]) -> int:
+    """Run the program with descriptors from the first place on, of which the last is for its answer."""
+    places = range(_FIRST, _FIRST + len(descriptors))
+    with ExitStack() as stack:
+        # Away from the places, so that none is overwritten before it is moved.
+        away: list[int] = []
+        for one in descriptors:
+            away.append(fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, places.stop))
+            stack.callback(os.close, away[-1])
+        actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
+            (os.POSIX_SPAWN_OPEN, number, "/dev/null", os.O_RDWR, 0) for number in range(_FIRST)
+        ]
+        actions += [(os.POSIX_SPAWN_DUP2, one, place) for one, place in zip(away, places, strict=True)]
+        program = os.path.join(os.path.dirname(__file__), "proxy.py")
+        arguments = [sys.executable, "-I", "-S", program, str(places[-1]), interface, *told]
+        return os.posix_spawn(sys.executable, arguments, os.environ, file_actions=actions, setsid=True)
 
 
 def end(proxy: Proxy) -> None:
