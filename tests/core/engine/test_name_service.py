@@ -10,12 +10,14 @@ from contextlib import ExitStack, contextmanager
 from ipaddress import ip_address
 from pathlib import Path
 
+import msgspec
 import pytest
 from dnslib import QTYPE, RCODE, RR, TXT, A, DNSRecord
 from tests.core.engine.containers import Bench, bench_at, eventually
 from tests.services.names import ask, connected, send, serving
 
 from sampan.engine.name_forward import framed, receive
+from sampan.engine.name_table import NameTable
 from sampan.kernel import netns
 from sampan.model.container import Container
 from sampan.model.network import Connection, Network
@@ -288,3 +290,35 @@ def test_nothing_of_it_outlives_the_run(bench: Bench, how: str) -> None:
         os.kill(_monitor(one), signal.SIGKILL)
         eventually(lambda: not os.path.exists(f"/proc/{server}"))
     assert not os.path.exists(f"/proc/{server}")
+
+
+def test_more_addresses_than_a_datagram_takes(bench: Bench) -> None:
+    store = bench.engine.store
+    _network(bench, "web")
+    one = _start(bench, "one", Connection(network="web", aliases=("crowd",)))
+    addresses = [f"192.0.2.{number}" for number in range(1, 61)]
+    crowd = [
+        msgspec.structs.replace(
+            one, id=os.urandom(32).hex(), name=address, monitor=owner.current(),
+            endpoints=(msgspec.structs.replace(one.endpoints[0], address=address),),
+        )
+        for address in addresses
+    ]
+    for member in crowd:
+        store.containers.add(member)
+    try:
+        assert _asked(one, "crowd")[0] == "TRUNCATED"
+        assert _asked(one, "crowd", tcp=True) == ("NOERROR", sorted([one.endpoints[0].address, *addresses]))
+    finally:
+        with store.database.transaction() as cursor:
+            for member in crowd:
+                store.containers.remove(cursor, member.id)
+    assert _asked(one, "crowd") == ("NOERROR", [one.endpoints[0].address])
+
+
+def test_who_has_no_way_out_has_none_by_the_host_either(bench: Bench) -> None:
+    _network(bench, "web")
+    _network(bench, "closed", internal=True)
+    for networks, expected in ((("closed",), False), (("closed", "web"), True)):
+        container = _start(bench, "-".join(networks), *networks)
+        assert NameTable(bench.engine.store, container.id).leads_out is expected
