@@ -75,8 +75,8 @@ class NameServer:
             for descriptor, _ in ready:
                 try:
                     self._take_datagram() if descriptor == self._udp.fileno() else self._take_connection()
-                except (OSError, SampanError):
-                    pass  # whoever asked is gone, or no descriptor is left, or the store is busy
+                except OSError:
+                    pass  # whoever asked is gone, or no descriptor is left
 
     def _take_datagram(self) -> None:
         query, peer = self._udp.recvfrom(_LARGEST_QUERY + 1)
@@ -108,12 +108,19 @@ class NameServer:
             if len(query) > _LARGEST_QUERY:
                 raise ValueError("too large")
             asked = DNSRecord.parse(query)
-            question = asked.q
-            name, kind = str(question.qname).removesuffix("."), question.qtype
         except Exception:  # whatever the library makes of bytes that a stranger chose
             return _failure(query, RCODE.FORMERR)
         if asked.header.opcode != OPCODE.QUERY or len(asked.questions) != 1:
             return _failure(query, RCODE.NOTIMP)
+        try:
+            return self._known(asked, tcp)
+        except Exception:  # the store is busy, or a container's name is none that fits into a record
+            return _failure(query, RCODE.SERVFAIL)
+
+    def _known(self, asked: DNSRecord, tcp: bool) -> bytes | None:
+        """Return what there is to say of a name that is known; None for others."""
+        question = asked.q
+        name, kind = str(question.qname).removesuffix("."), question.qtype
         records = self._records(name, kind) if question.qclass == _INTERNET else None
         if records is None:
             return None
@@ -150,8 +157,8 @@ def _aside(limit: BoundedSemaphore, work: Callable[[], object]) -> bool:
     def run() -> None:
         try:
             work()
-        except (OSError, SampanError):
-            pass  # as in ``run``
+        except OSError:
+            pass  # whoever asked is gone
         finally:
             limit.release()
 

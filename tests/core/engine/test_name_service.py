@@ -131,6 +131,16 @@ def test_ipv6_addresses_have_names_too(bench: Bench) -> None:
     assert _asked(one, ip_address(endpoint.address6).reverse_pointer, "PTR") == ("NOERROR", ["one.six"])
 
 
+def test_a_name_that_is_too_long_for_a_record(bench: Bench) -> None:
+    _network(bench, "web")
+    one, other = _start(bench, "one", "web"), _start(bench, "x" * 80, "web")
+    address = other.endpoints[0].address
+    assert _asked(one, "one")[0] == "NOERROR"
+    (server,) = _servers(one)
+    assert _asked(one, ip_address(address).reverse_pointer, "PTR") == ("SERVFAIL", [])
+    assert _servers(one) == [server]
+
+
 def test_names_follow_what_becomes_of_containers(bench: Bench) -> None:
     with _world(_network(bench, "web")) as gateway:
         one, two = (_start(bench, name, "web", dns=(gateway,)) for name in ("one", "two"))
