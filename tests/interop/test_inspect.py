@@ -35,6 +35,7 @@ _FLAGS: dict[str, tuple[str, str]] = {
     "--mount": (
         "--mount type=volume,dst=/m,src=other,volume-nocopy,readonly --mount type=volume,dst=/anonymous "
         "--mount type=bind,src=BIND,dst=/b,readonly,bind-propagation=private "
+        "--mount type=bind,src=BIND,dst=/alone,bind-nonrecursive "
         "--mount type=tmpfs,dst=/tm,tmpfs-size=1m,tmpfs-mode=1770", "bare",
     ),
     "others' volumes": ("--volumes-from source:ro --volume-driver local", "bare"),

@@ -87,7 +87,10 @@ def _volume(volume: Volume, place: str) -> oci.Mount:
     if volume.kind == "tmpfs":
         options = [*_TMPFS, *volume.options]
         return oci.Mount(destination=target, type="tmpfs", source="tmpfs", options=options)
-    options = ["rbind", *(["ro"] if volume.read_only else []), volume.propagation or "rprivate"]
+    options = ["bind" if volume.recursive == "disabled" else "rbind"]
+    if volume.read_only:
+        options.append("ro" if volume.recursive == "writable" else "rro")
+    options.append(volume.propagation or "rprivate")
     return oci.Mount(destination=target, type="bind", source=place or volume.source, options=options)
 
 

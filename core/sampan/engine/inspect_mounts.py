@@ -57,10 +57,20 @@ def _mode(volume: Volume) -> str:
 def _mount(volume: Volume) -> dict[str, Any]:
     found: dict[str, Any] = {
         "Type": volume.kind, "Source": "" if volume.anonymous else volume.source, "Target": volume.target,
-        "ReadOnly": volume.read_only, "BindOptions": {"Propagation": volume.propagation} if volume.propagation else {},
+        "ReadOnly": volume.read_only, "BindOptions": _bind_options(volume),
         "VolumeOptions": _volume_options(volume), "TmpfsOptions": _tmpfs_options(volume),
     }  # fmt: skip
     return {key: value for key, value in found.items() if value}
+
+
+def _bind_options(volume: Volume) -> dict[str, Any]:
+    found: dict[str, Any] = {"Propagation": volume.propagation} if volume.propagation else {}
+    return {**found, _RECURSIVE[volume.recursive]: True} if volume.recursive else found
+
+
+_RECURSIVE = {
+    "disabled": "NonRecursive", "writable": "ReadOnlyNonRecursive", "readonly": "ReadOnlyForceRecursive",
+}  # fmt: skip
 
 
 def _volume_options(volume: Volume) -> dict[str, Any]:

@@ -69,10 +69,10 @@ def give_back(engine: Engine, driver: str, name: str, user: str) -> None:
 def _clone(place: str, volume: Volume | None) -> int:
     found = volume_use.open_part(place, volume) if volume else os.open(place, os.O_PATH | os.O_CLOEXEC)
     try:
-        tree = mount.clone(paths.name_of(found), recursive=True)
+        tree = mount.clone(paths.name_of(found), recursive=not volume or volume.recursive != "disabled")
     finally:
         os.close(found)
     mount.set_attributes(tree, propagation=mount.PRIVATE, recursive=True)
     if volume and volume.read_only:
-        mount.make_readonly(tree)
+        mount.make_readonly(tree, recursive=volume.recursive != "writable")
     return tree

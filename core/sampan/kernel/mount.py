@@ -211,9 +211,9 @@ def set_attributes(
         raise Unsupported("mount_setattr is not known to this kernel", "Linux 5.12 or later is needed") from error
 
 
-def make_readonly(tree: int) -> None:
-    """Make the mount that ``tree`` is the root of read-only, and nothing below it."""
-    set_attributes(tree, add=1)
+def make_readonly(tree: int, *, recursive: bool = False) -> None:
+    """Make the mount that ``tree`` is the root of read-only, or every mount below it too."""
+    set_attributes(tree, add=1, recursive=recursive)
 
 
 def _detached(kind: str, source: str, parsed: Options) -> int:

@@ -36,8 +36,10 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     ``source`` is a path, or a volume's name, empty for an ``anonymous`` one until the container is created; ``driver``,
     ``driver_options`` and ``labels`` are for a volume that is made then, and ``copy`` says that it is filled from the
-    image if it is empty. ``subpath`` mounts a part of it. ``given`` tells who asked where it was neither ``-v`` nor
-    ``--tmpfs``: ``mount``, ``volumes-from`` or ``image``.
+    image if it is empty. ``subpath`` mounts a part of it. ``recursive`` is for what is mounted below a bind's source:
+    ``disabled`` leaves that out, ``writable`` keeps it writable where the bind is read-only, ``readonly`` makes it
+    read-only with the bind, as empty does. ``given`` tells who asked where it was neither ``-v`` nor ``--tmpfs``:
+    ``mount``, ``volumes-from`` or ``image``.
     """
 
     kind: str
@@ -49,6 +51,7 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     anonymous: bool = False
     copy: bool = True
     subpath: str = ""
+    recursive: str = ""
     driver: str = ""
     driver_options: dict[str, str] = {}
     labels: dict[str, str] = {}

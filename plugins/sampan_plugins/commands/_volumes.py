@@ -97,6 +97,7 @@ def _mount(fields: dict[str, str]) -> Volume:
     for other in ("bind", "volume", "tmpfs"):
         if other != kind and any(key.startswith(f"{other}-") for key in fields):
             raise InvalidInput(f"cannot mix '{other}-*' options with mount type '{kind}'")
+    recursive = _recursive(fields)
     problem = _problem(kind, source, fields.get("bind-propagation", ""))
     if problem:
         raise InvalidInput(f'invalid mount config for type "{kind}": {problem}')
@@ -108,9 +109,31 @@ def _mount(fields: dict[str, str]) -> Volume:
     return Volume(
         kind=kind, target=_absolute(target), source=path, read_only=read_only, options=tuple(options),
         copy=fields.get("volume-nocopy", "false") not in TRUE, subpath=fields.get("volume-subpath", ""),
-        driver=fields.get("volume-driver", ""), driver_options=_pairs(fields.get("volume-opt", "")),
-        labels=_pairs(fields.get("volume-label", "")), given="mount",
+        recursive=recursive, driver=fields.get("volume-driver", ""), labels=_pairs(fields.get("volume-label", "")),
+        driver_options=_pairs(fields.get("volume-opt", "")), given="mount",
     )
+
+
+def _recursive(fields: dict[str, str]) -> str:
+    """Return what becomes of the mounts below a bind's source: empty, as is usual, or how else."""
+    chosen = fields.get("bind-recursive", "enabled")
+    if chosen not in _RECURSIVE:
+        raise InvalidInput(
+            f'invalid value for bind-recursive: {chosen} (must be "enabled", "disabled", "writable", or "readonly")'
+        )
+    missing = ""
+    if chosen in ("writable", "readonly") and fields.get("readonly", "false") not in TRUE:
+        missing = "readonly"
+    elif chosen == "readonly" and fields.get("bind-propagation") != "rprivate":
+        missing = "bind-propagation=rprivate"
+    if missing:
+        raise InvalidInput(f"option 'bind-recursive={chosen}' requires '{missing}' to be specified in conjunction")
+    if fields.get("bind-nonrecursive", "false") in TRUE:
+        return "disabled"
+    return "" if chosen == "enabled" else chosen
+
+
+_RECURSIVE = ("enabled", "disabled", "writable", "readonly")
 
 
 def _pairs(text: str) -> dict[str, str]:

@@ -6,13 +6,14 @@ import io
 import os
 import stat
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from tests.core.engine.containers import Bench
 
 from sampan.errors import InvalidInput, SampanError
+from sampan.kernel import mount
 from sampan.model.container import ContainerSpec, Ulimit, Volume
 
 
@@ -178,3 +179,32 @@ def test_what_a_name_may_not_bring_into_files(bench: Bench) -> None:
         container = bench.create("true", **spec)
         with pytest.raises(InvalidInput):
             bench.engine.start(container.id)
+
+
+@pytest.fixture
+def nested(tmp_path: Path) -> Iterator[Path]:
+    """A directory with a file system mounted below it."""
+    (tmp_path / "bound/inner").mkdir(parents=True)
+    mount.mount("tmpfs", "tmpfs", str(tmp_path / "bound/inner"), ())
+    (tmp_path / "bound/inner/there").touch()
+    yield tmp_path / "bound"
+    mount.unmount(str(tmp_path / "bound/inner"))
+
+
+@pytest.mark.parametrize(
+    ("recursive", "read_only", "told"),
+    [
+        ("", True, "outer ro, inner ro, there"), ("", False, "outer rw, inner rw, there"),
+        ("readonly", True, "outer ro, inner ro, there"), ("writable", True, "outer ro, inner rw, there"),
+        ("disabled", True, "outer ro, inner ro, not there"), ("disabled", False, "outer rw, inner rw, not there"),
+    ],
+)
+def test_what_is_mounted_below_a_bind(
+    any_runtime: Bench, nested: Path, recursive: str, read_only: bool, told: str
+) -> None:
+    script = (
+        "cd /b; t() { touch $1 2>/dev/null && echo rw || echo ro; };"
+        'echo "outer $(t x), inner $(t inner/x), $([ -e inner/there ] || echo "not ")there"'
+    )
+    volume = _bind(nested, "/b", recursive=recursive, read_only=read_only)
+    assert any_runtime.shell(script, volumes=(volume,)) == f"{told}\n"

@@ -42,6 +42,12 @@ def test_volume_that_is_none(text, message):
     ("type=bind,src=/t,target=/b,tmpfs-size=1m", "cannot mix 'tmpfs-*' options with mount type 'bind'"),
     ("type=bind,src=/t,target=/b,ro=maybe", "invalid value for ro: maybe"),
     ("type=bind,src=/t,dst=/b,bind-propagation=x", 'invalid mount config for type "bind": invalid propagation mode: x'),
+    ("type=bind,src=/t,dst=/b,bind-recursive=1",
+     'invalid value for bind-recursive: 1 (must be "enabled", "disabled", "writable", or "readonly")'),
+    ("type=bind,src=/t,dst=/b,bind-recursive=writable",
+     "option 'bind-recursive=writable' requires 'readonly' to be specified in conjunction"),
+    ("type=bind,src=/t,dst=/b,ro,bind-recursive=readonly,bind-propagation=rshared",
+     "option 'bind-recursive=readonly' requires 'bind-propagation=rprivate' to be specified in conjunction"),
 ])
 def test_mount_that_is_none(text, message):
     with pytest.raises(InvalidInput) as error:
@@ -54,6 +60,16 @@ def test_mount():
         kind="bind", source="/a", target="/b", read_only=True, options=("shared",), given="mount")
     assert _volumes.mount('type=bind,"src=/a,b",dst=/b').source == "/a,b"
     assert _volumes.mount("type=tmpfs,dst=/t,tmpfs-size=1m,tmpfs-mode=1770").options == ("size=1048576", "mode=1770")
+
+
+@pytest.mark.parametrize(("options", "recursive"), [
+    ("", ""), ("bind-recursive=enabled", ""), ("bind-recursive=disabled", "disabled"),
+    ("bind-nonrecursive", "disabled"),
+    ("bind-nonrecursive,bind-recursive=enabled", "disabled"), ("ro,bind-recursive=writable", "writable"),
+    ("ro,bind-recursive=readonly,bind-propagation=rprivate", "readonly"),
+])
+def test_what_becomes_of_mounts_below_a_bind(options, recursive):
+    assert _volumes.mount(",".join(filter(None, ("type=bind,src=/a,dst=/b", options)))).recursive == recursive
 
 
 def test_tmpfs():
