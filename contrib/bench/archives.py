@@ -18,13 +18,19 @@ _TREES = ("usr/include", "usr/share/doc", "usr/share/locale", "usr/share/man", "
 _SECONDS_TO_SETTLE = 61.0
 
 
+def files(scratch: Path) -> Path:
+    """Make a root file system of this machine's files, as a tar."""
+    tree = scratch / "tree.tar"
+    trees = [name for name in _TREES if Path("/", name).is_dir()]
+    subprocess.run(["tar", "-C", "/", "-cf", tree, *trees], check=True)
+    return tree
+
+
 @contextmanager
-def image_of_files(engine: Engine) -> Iterator[Path]:
+def _image(engine: Engine) -> Iterator[Path]:
     """Give the engine the image; a directory to work in."""
     with tempfile.TemporaryDirectory(dir="/var/tmp") as scratch:
-        tree = Path(scratch, "tree.tar")
-        trees = [name for name in _TREES if Path("/", name).is_dir()]
-        subprocess.run(["tar", "-C", "/", "-cf", tree, *trees], check=True)
+        tree = files(Path(scratch))
         engine("import", str(tree), IMAGE)
         tree.unlink()
         try:
@@ -36,7 +42,7 @@ def image_of_files(engine: Engine) -> Iterator[Path]:
 @contextmanager
 def save_file(engine: Engine) -> Iterator[Callable[[], float]]:
     """save -o FILE."""
-    with image_of_files(engine) as scratch:
+    with _image(engine) as scratch:
         archive = scratch / "saved.tar"
 
         def once() -> float:
@@ -50,7 +56,7 @@ def save_file(engine: Engine) -> Iterator[Callable[[], float]]:
 @contextmanager
 def save_stdout(engine: Engine) -> Iterator[Callable[[], float]]:
     """save > FILE."""
-    with image_of_files(engine) as scratch:
+    with _image(engine) as scratch:
         archive = scratch / "saved.tar"
 
         def save() -> None:
@@ -68,7 +74,7 @@ def save_stdout(engine: Engine) -> Iterator[Callable[[], float]]:
 @contextmanager
 def load(engine: Engine) -> Iterator[Callable[[], float]]:
     """load -i FILE."""
-    with image_of_files(engine) as scratch:
+    with _image(engine) as scratch:
         archive = scratch / "saved.tar"
         engine("save", "-o", str(archive), IMAGE)
         engine("rmi", "-f", IMAGE)

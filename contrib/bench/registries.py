@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
-from archives import IMAGE, image_of_files
+from archives import files
 from engines import Engine, timed
 
 Benchmark = Callable[[Engine], AbstractContextManager[Callable[[], float]]]
@@ -38,11 +41,16 @@ def push(reference: str) -> Benchmark:
     @contextmanager
     def benchmark(engine: Engine) -> Iterator[Callable[[], float]]:
         """push, 200 MB."""
-        with image_of_files(engine):
+        with tempfile.TemporaryDirectory(dir="/var/tmp") as scratch:
+            tree = files(Path(scratch))
 
             def once() -> float:
-                name = f"{registry}/sampan-bench/{uuid.uuid4().hex[:12]}:1"
-                engine("tag", IMAGE, name)
+                # New content each time, or the registry would be asked to take it over from the last repository.
+                unique = uuid.uuid4().hex[:12]
+                Path(scratch, unique).write_text(unique)
+                subprocess.run(["tar", "-C", scratch, "-rf", tree, unique], check=True)
+                name = f"{registry}/sampan-bench/{unique}:1"
+                engine("import", str(tree), name)
                 os.sync()
                 seconds = timed(lambda: engine("push", "-q", name))
                 engine("rmi", name)
