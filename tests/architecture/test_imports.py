@@ -31,7 +31,7 @@ ROOMS = {
          "errors", ""},
         {"msgspec", "zstandard", "isal"},
     ),
-    "sampan.engine.name_server": ({"engine", "store", "kernel", "model", "errors"}, {"msgspec", "dnslib"}),
+    "sampan.engine.naming.server": ({"engine", "store", "kernel", "model", "errors"}, {"msgspec", "dnslib"}),
     "sampan.cli": ({"cli", "config", "plugin", "engine", "errors", "model", ""}, {"click", "msgspec"}),
     "sampan.testing": (
         {"testing", "contracts", "model", "errors", "naive", "kernel", "layers"}, {"msgspec", "pytest"},

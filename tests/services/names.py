@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 
 from dnslib import QTYPE, RCODE, DNSRecord
 
-from sampan.engine.name_forward import framed, receive
+from sampan.engine.naming.forward import framed, receive
 from sampan.kernel import netns
 
 _PATIENCE = 20.0

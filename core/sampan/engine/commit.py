@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from sampan.engine import changes as instructions
-from sampan.engine import diff, events, inspect_container, new_image, pause, tree, undo
+from sampan.engine import diff, events, new_image, pause, tree, undo
+from sampan.engine.inspect import container as inspect_container
 from sampan.engine.intake import Intake, Taken
 from sampan.engine.new_image import NewImage
 from sampan.engine.progress import Report

@@ -34,7 +34,7 @@ from sampan.engine import (
 )
 from sampan.engine.detaching import detach
 from sampan.engine.exec_ import exit_code
-from sampan.engine.name_service import NameService
+from sampan.engine.naming.service import NameService
 from sampan.engine.start import STARTABLE
 from sampan.engine.streams import Streams
 from sampan.engine.wire import Kind

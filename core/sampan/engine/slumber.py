@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sampan.config import Settings
-from sampan.engine import name_service
+from sampan.engine.naming import service as name_service
 from sampan.engine.streams import Held
 from sampan.plugin.index import Claim
 

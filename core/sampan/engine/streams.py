@@ -22,7 +22,7 @@ from sampan.errors import SampanError
 
 if TYPE_CHECKING:
     from sampan.contracts.log import LogWriter, Stream
-    from sampan.engine.name_service import NameService
+    from sampan.engine.naming.service import NameService
     from sampan.model.container import ContainerSpec
 
 _CHUNK = 1 << 16

@@ -13,7 +13,7 @@ from sampan.cli.context import Context, pass_context
 from sampan.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from sampan.engine.check_finding import Finding
+    from sampan.engine.check.finding import Finding
 
 _HEADERS = {"Kind": "KIND", "Name": "NAME", "Problem": "PROBLEM", "Remedy": "REMEDY", "Mended": "MENDED"}
 _COLUMNS = ("Kind", "Name", "Problem", "Remedy")

@@ -14,7 +14,7 @@ from tests.core.engine.containers import Bench
 from tests.core.engine.workbench import DRIVERS, archive, engine_at, push, tree
 from tests.services.registry import RegistryServer
 
-from sampan.engine.check_finding import Finding
+from sampan.engine.check.finding import Finding
 from sampan.engine.engine import Engine
 from sampan.model.container import Status, Volume
 from sampan.model.digest import Digest

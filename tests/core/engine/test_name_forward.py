@@ -9,7 +9,7 @@ import pytest
 from dnslib import QTYPE, RR, A, DNSRecord
 from tests.services.names import serving
 
-from sampan.engine.name_forward import Upstream, forward
+from sampan.engine.naming.forward import Upstream, forward
 from sampan.errors import Unavailable
 from sampan.kernel import netns
 

@@ -16,8 +16,8 @@ from dnslib import QTYPE, RCODE, RR, TXT, A, DNSRecord
 from tests.core.engine.containers import Bench, bench_at, eventually
 from tests.services.names import ask, connected, send, serving
 
-from sampan.engine.name_forward import framed, receive
-from sampan.engine.name_table import NameTable
+from sampan.engine.naming.forward import framed, receive
+from sampan.engine.naming.table import NameTable
 from sampan.kernel import netns
 from sampan.model.container import Container
 from sampan.model.network import Connection, Network

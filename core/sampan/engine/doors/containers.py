@@ -66,7 +66,7 @@ class Containers(Doors):
 
     def inspect_container(self, text: str, *, size: bool = False) -> dict[str, Any]:
         """Return what Docker's ``inspect`` shows of a container, with ``size`` what it takes of the disk too."""
-        from sampan.engine import inspect_container
+        from sampan.engine.inspect import container as inspect_container
 
         return inspect_container.inspect_container(self._engine, text, size=size)
 

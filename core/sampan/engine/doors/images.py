@@ -36,7 +36,7 @@ class Images(Doors):
 
     def inspect_image(self, text: str, *, platform: str = "") -> dict[str, Any]:
         """Return what Docker's ``inspect`` shows of an image."""
-        from sampan.engine import inspect_image
+        from sampan.engine.inspect import image as inspect_image
 
         return inspect_image.inspect_image(self._engine, text, platform=platform)
 

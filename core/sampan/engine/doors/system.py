@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
-    from sampan.engine.check_finding import Finding
+    from sampan.engine.check.finding import Finding
     from sampan.model.disk_usage import DiskUsage
 
 
@@ -46,6 +46,6 @@ class System(Doors):
 
         ``quick`` does not hash layers; ``unpacked`` compares what storage drivers hold with the layers, file by file.
         """
-        from sampan.engine import check
+        from sampan.engine.check import whole as check
 
         return check.check(self._engine, repair=repair, quick=quick, unpacked=unpacked)

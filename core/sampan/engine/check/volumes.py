@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sampan.engine import undo, volume_use, volumes
-from sampan.engine.check_finding import Suspicion, unopened
+from sampan.engine.check.finding import Suspicion, unopened
 from sampan.errors import SampanError
 from sampan.model.volume import VolumeRecord
 from sampan.store import locks

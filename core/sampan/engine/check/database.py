@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sampan.engine.check_finding import Suspicion
+from sampan.engine.check.finding import Suspicion
 
 if TYPE_CHECKING:
     from sampan.engine.engine import Engine

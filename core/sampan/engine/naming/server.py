@@ -18,9 +18,10 @@ from typing import Any
 import msgspec
 from dnslib import AAAA, OPCODE, PTR, QTYPE, RCODE, RR, A, DNSHeader, DNSRecord
 
-from sampan.engine import hostfiles, name_forward
-from sampan.engine.name_service import Order
-from sampan.engine.name_table import NameTable
+from sampan.engine import hostfiles
+from sampan.engine.naming import forward
+from sampan.engine.naming.service import Order
+from sampan.engine.naming.table import NameTable
 from sampan.errors import SampanError
 from sampan.kernel import processes
 from sampan.store.layout import Layout
@@ -47,7 +48,7 @@ def main(order: str) -> None:
     store = Store(Layout(told.root, told.run_root))
     container = store.containers.get(told.container)
     servers = [
-        name_forward.Upstream(address, outside)
+        forward.Upstream(address, outside)
         for address, outside in hostfiles.upstreams_of(container.spec, container.endpoints)
     ]
     NameServer(told, NameTable(store, told.container), servers).run()
@@ -56,7 +57,7 @@ def main(order: str) -> None:
 class NameServer:
     """The server."""
 
-    def __init__(self, order: Order, names: NameTable, servers: list[name_forward.Upstream]) -> None:
+    def __init__(self, order: Order, names: NameTable, servers: list[forward.Upstream]) -> None:
         self._udp = socket.socket(fileno=order.udp)
         self._tcp = socket.socket(fileno=order.tcp)
         self._sandbox = f"/proc/self/fd/{order.sandbox}"
@@ -96,11 +97,11 @@ class NameServer:
     def _converse(self, connection: socket.socket) -> None:
         with connection:
             connection.settimeout(_PATIENCE)
-            while _is_query(query := name_forward.receive(connection)):
+            while _is_query(query := forward.receive(connection)):
                 answer = self._answer(query, tcp=True)
                 if answer is None:
                     answer = self._forwarded(query, tcp=True)
-                connection.sendall(name_forward.framed(answer))
+                connection.sendall(forward.framed(answer))
 
     def _answer(self, query: bytes, *, tcp: bool) -> bytes | None:
         """Return what there is to say here and now; None to ask others."""
@@ -144,7 +145,7 @@ class NameServer:
     def _forwarded(self, query: bytes, *, tcp: bool) -> bytes:
         try:
             servers = [one for one in self._servers if not one.outside or self._names.leads_out]
-            return name_forward.forward(query, servers, self._sandbox, tcp=tcp)
+            return forward.forward(query, servers, self._sandbox, tcp=tcp)
         except (SampanError, OSError):
             return _failure(query, RCODE.SERVFAIL)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sampan.contracts.storage import Kind, Snapshot
 from sampan.engine import halt, limits, networking, recovery, remove, tree
-from sampan.engine.check_finding import Suspicion, reason
+from sampan.engine.check.finding import Suspicion, reason
 from sampan.errors import Conflict, SampanError
 from sampan.model.container import Container, Status
 from sampan.store import owner

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sampan.config import RegistryHost
 from sampan.engine import undo
-from sampan.engine.check_finding import Suspicion, bring_again, listed
+from sampan.engine.check.finding import Suspicion, bring_again, listed
 from sampan.errors import Corrupt, NotFound, SampanError
 from sampan.model import digest as digests
 from sampan.model import reference as references

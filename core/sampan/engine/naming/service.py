@@ -2,7 +2,7 @@
 
 The sockets are in the container's network namespace, at ports that nobody has to know: what goes to the well-known port
 of the server's address is led there, so that the container can itself serve at that port of all its addresses. The
-monitor holds them, and does no more than start ``name_server`` when something comes, in an interpreter of its own that
+monitor holds them, and does no more than start ``server`` when something comes, in an interpreter of its own that
 ends when it has been idle.
 """
 
@@ -28,8 +28,8 @@ _TABLE = "sampan-names"
 _PROGRAM = """\
 import sys
 order, *sys.path[:] = sys.argv[1:]
-from sampan.engine import name_server
-name_server.main(order)
+from sampan.engine.naming import server
+server.main(order)
 """
 
 

@@ -10,17 +10,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from sampan.engine import (
-    check_blobs,
-    check_containers,
-    check_database,
-    check_images,
-    check_layers,
-    check_leftovers,
-    check_unpacked,
-    check_volumes,
-)
-from sampan.engine.check_finding import Finding, Suspicion, reason
+from sampan.engine.check import blobs, containers, database, images, layers, leftovers, volumes
+from sampan.engine.check import unpacked as unpacked_layers
+from sampan.engine.check.finding import Finding, Suspicion, reason
 from sampan.errors import Corrupt, SampanError
 
 if TYPE_CHECKING:
@@ -38,19 +30,19 @@ def check(engine: Engine, *, repair: bool, quick: bool, unpacked: bool) -> Itera
         _ = engine.store
     except Corrupt as error:
         path = engine.layout.database
-        yield Finding(kind="database", name=path, problem=error.message, remedy=check_database.lost(engine))
+        yield Finding(kind="database", name=path, problem=error.message, remedy=database.lost(engine))
         return
     looks: list[_Look] = [
-        lambda: check_database.look(engine),
-        lambda: check_blobs.look(engine, quick=quick),
-        lambda: check_images.look(engine),
-        lambda: check_layers.look(engine),
-        lambda: check_volumes.look(engine),
-        lambda: check_containers.look(engine),
-        lambda: check_leftovers.look(engine),
+        lambda: database.look(engine),
+        lambda: blobs.look(engine, quick=quick),
+        lambda: images.look(engine),
+        lambda: layers.look(engine),
+        lambda: volumes.look(engine),
+        lambda: containers.look(engine),
+        lambda: leftovers.look(engine),
     ]
     if unpacked:
-        looks.insert(4, lambda: check_unpacked.look(engine))
+        looks.insert(4, lambda: unpacked_layers.look(engine))
     for look in looks:
         yield from _room(look, repair=repair)
 

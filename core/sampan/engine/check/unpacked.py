@@ -8,8 +8,9 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from sampan import naive
-from sampan.engine import check_images, check_layers, undo
-from sampan.engine.check_finding import Suspicion, reason
+from sampan.engine import undo
+from sampan.engine.check import images, layers
+from sampan.engine.check.finding import Suspicion, reason
 from sampan.engine.extractor import Extractor, Job
 from sampan.engine.growing import Source
 from sampan.errors import SampanError
@@ -27,9 +28,9 @@ _MOST_TOLD = 3
 def look(engine: Engine) -> Iterator[Suspicion]:
     """Compare each recorded layer with what its blob unpacks to, on the same parent; needs room for the largest."""
     known = survey(engine.store)
-    told = check_images.layers(engine, known)
+    told = images.layers(engine, known)
     names = sorted({name for name, _ in known.layers})
-    held = [(name, told[own.chain]) for name in names for own in check_layers.lowest_first(known, name)
+    held = [(name, told[own.chain]) for name in names for own in layers.lowest_first(known, name)
             if own.chain in told]
     if not held:
         return
@@ -41,7 +42,7 @@ def look(engine: Engine) -> Iterator[Suspicion]:
                 bad.add((driver, step.chain))  # what it would be compared with is not right itself
             elif problem := _compared(engine, extractor, driver, step):
                 bad.add((driver, step.chain))
-                yield check_layers.suspicion(engine, driver, step.chain, problem)
+                yield layers.suspicion(engine, driver, step.chain, problem)
     finally:
         extractor.close()
 
@@ -83,6 +84,6 @@ def _extract(engine: Engine, extractor: Extractor, driver: str, key: str, step: 
 
 
 def _is_told(engine: Engine, step: Step) -> bool:
-    from sampan.engine.check_blobs import fault
+    from sampan.engine.check.blobs import fault
 
     return bool(fault(engine.store.blobs, step.blob.digest, step.blob.size))

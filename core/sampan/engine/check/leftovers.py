@@ -8,8 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sampan.contracts.storage import Kind
-from sampan.engine import check_layers, collect, halt, remove, undo
-from sampan.engine.check_finding import Suspicion, reason
+from sampan.engine import collect, halt, remove, undo
+from sampan.engine.check import layers
+from sampan.engine.check.finding import Suspicion, reason
 from sampan.errors import SampanError
 from sampan.model import digest as digests
 from sampan.model.container import Container
@@ -107,7 +108,7 @@ def _has_children(engine: Engine, driver: str, chain: Digest) -> bool:
 
 
 def _snapshots(engine: Engine) -> Iterator[Suspicion]:
-    for driver in check_layers.drivers(engine, survey(engine.store)):
+    for driver in layers.drivers(engine, survey(engine.store)):
         try:
             keys = [one.key for one in engine.storage(driver).walk() if one.kind is Kind.ACTIVE]
         except (SampanError, OSError):

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from sampan import naive
 from sampan.contracts.storage import Kind, Snapshot
-from sampan.engine import check_images, undo, unpack
-from sampan.engine.check_finding import Suspicion, bring_again, listed, reason, unopened
+from sampan.engine import undo, unpack
+from sampan.engine.check import images
+from sampan.engine.check.finding import Suspicion, bring_again, listed, reason, unopened
 from sampan.errors import Conflict, SampanError
 from sampan.model.digest import Digest
 from sampan.model.digest import of as digest_of
@@ -34,7 +35,7 @@ def drivers(engine: Engine, known: Survey) -> list[str]:
 def look(engine: Engine) -> Iterator[Suspicion]:
     """Compare each driver's committed snapshots with the records."""
     known = survey(engine.store)
-    told = check_images.layers(engine, known)
+    told = images.layers(engine, known)
     for name in drivers(engine, known):
         try:
             snapshots = {snapshot.key: snapshot for snapshot in engine.storage(name).walk()}

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from sampan.engine import confinement, inspect_mounts, links, networking, ports, timestamps
+from sampan.engine import confinement, links, networking, ports, timestamps
+from sampan.engine.inspect import mounts as inspect_mounts
 from sampan.errors import SampanError
 from sampan.model.network import Connection, Endpoint
 

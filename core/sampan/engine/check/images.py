@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sampan.engine.check_blobs import fault
-from sampan.engine.check_finding import Suspicion, bring_again, shown
+from sampan.engine.check.blobs import fault
+from sampan.engine.check.finding import Suspicion, bring_again, shown
 from sampan.engine.resolve import configuration
 from sampan.engine.unpacking import Step, steps
 from sampan.errors import Corrupt, InvalidInput, NotFound

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from sampan.engine import inspect_mounts, platforms
+from sampan.engine import platforms
+from sampan.engine.inspect import mounts as inspect_mounts
 from sampan.engine.timestamps import written
 from sampan.model import reference as references
 from sampan.model.image import Image

@@ -1,0 +1,1 @@
+"""Show what Docker's ``inspect`` shows."""
