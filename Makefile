@@ -42,7 +42,7 @@ types: $(VENV)/developed
 
 unit: $(VENV)/developed
 	$(BIN)/python -m compileall -q core plugins
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 3
 
 bench: install   ## compare with the docker and podman that are on this machine
 	$(BIN)/python contrib/bench/bench.py

@@ -87,8 +87,6 @@ def test_each_finds_what_the_other_wrote(both: _Both) -> None:
 def test_the_same_words(both: _Both) -> None:
     theirs, ours = both.told("volume", "create", "-d", both.name, "-o", "size=1", "data")
     assert theirs == f"create data: {ours}"
-    theirs, ours = both.told("volume", "create", "-d", f"{both.name}-not", "data")
-    assert theirs == f"create data: {ours.partition(' (')[0]}"
     for engine in (both.docker, both.sampan):
         engine.run("volume", "create", "-d", both.name, f"{both.name}-{engine is both.docker}")
     columns = [

@@ -68,7 +68,7 @@ def _servers(container: Container) -> list[int]:
             words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if len(words) > 5 and b"name_server.main" in words[4] and container.id.encode() in words[5]:
+        if len(words) > 5 and b"server.main" in words[4] and container.id.encode() in words[5]:
             found.append(int(pid))
     return found
 

@@ -82,9 +82,9 @@ def test_who_keeps_a_tree_for_long_is_told_of(bench: Bench, monkeypatch: pytest.
     monkeypatch.setattr(tree, "_PATIENCE", 0.0)
     engine, container = bench.engine, bench.create("true")
     with locks.exclusive(engine.layout, f"container-{container.id}"):
-        for attempt in (lambda: engine.start(container.id), lambda: engine.diff(container.id)):
-            with pytest.raises(Conflict) as caught:
-                attempt()
+        for attempt in (tree.alone, tree.settled):  # by which it is started, and reached into
+            with pytest.raises(Conflict) as caught, attempt(engine, container):
+                pass
             assert caught.value.message == f"container {container.name} is in use by another command"
             assert caught.value.hint == "try again when that has ended"
     assert engine.container(container.id).status is Status.CREATED
