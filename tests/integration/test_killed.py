@@ -12,7 +12,16 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.core.engine.containers import IMAGE, Bench, bench_at, eventually, leftovers, processes_with, python
+from tests.core.engine.containers import (
+    IMAGE,
+    Bench,
+    bench_at,
+    eventually,
+    kill_after,
+    leftovers,
+    processes_with,
+    python,
+)
 from tests.core.engine.workbench import content
 
 from sampan.engine.engine import Engine
@@ -205,13 +214,7 @@ def test_commands_on_what_runs_killed_at_any_moment(bench: Bench, verb: str) -> 
     moments = random.Random(verb)
     for turn in range(6):
         victim = bench.start("sleep", "100", name="victim")
-        command = python(_COMMAND, settings, verb, "victim", stdout=subprocess.PIPE)
-        assert command.stdout is not None
-        assert command.stdout.readline() == b"go\n"
-        time.sleep(moments.random() * 0.1)
-        command.kill()
-        command.wait()
-        command.stdout.close()
+        kill_after(moments.random() * 0.1, _COMMAND, settings, verb, "victim")
         eventually(lambda: _settled(bench))
         with Engine(bench.engine.settings) as engine:
             found = engine.container(victim.id)
@@ -231,13 +234,7 @@ def test_commands_killed_at_any_moment(bench: Bench, verb: str) -> None:
     moments = random.Random(verb)
     for turn in range(8):
         _prepare(bench.engine, verb)
-        command = python(_COMMAND, settings, verb, "victim", stdout=subprocess.PIPE)
-        assert command.stdout is not None
-        assert command.stdout.readline() == b"go\n"
-        time.sleep(moments.random() * 0.1)
-        command.kill()
-        command.wait()
-        command.stdout.close()
+        kill_after(moments.random() * 0.1, _COMMAND, settings, verb, "victim")
         _check(bench, turn)
 
 
@@ -251,13 +248,7 @@ def test_images_in_the_making_killed_at_any_moment(bench: Bench, verb: str) -> N
     before = _images(engine)
     moments = random.Random(verb)
     for turn in range(8):
-        command = python(_COMMAND, settings, verb, "victim", stdout=subprocess.PIPE)
-        assert command.stdout is not None
-        assert command.stdout.readline() == b"go\n"
-        time.sleep(moments.random() * 0.3)
-        command.kill()
-        command.wait()
-        command.stdout.close()
+        kill_after(moments.random() * 0.3, _COMMAND, settings, verb, "victim")
         with Engine(engine.settings) as fresh:
             assert fresh.container("victim").status is Status.RUNNING, turn
             assert leftovers(fresh, bench.made) == [], turn

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import random
 import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
-from tests.core.engine.containers import Bench, bench_at, leftovers, python
+from tests.core.engine.containers import Bench, bench_at, kill_after, leftovers
 
 from sampan.engine.engine import Engine
 from sampan.errors import NotFound
@@ -50,13 +48,7 @@ def test_commands_killed_at_any_moment(bench: Bench, verb: str) -> None:
     bench.start("sleep", "1000", name="victim", network="bridge")
     for turn in range(5):
         _prepare(bench.engine, verb)
-        command = python(_COMMAND, settings, verb, stdout=subprocess.PIPE)
-        assert command.stdout is not None
-        assert command.stdout.readline() == b"go\n"
-        time.sleep(moments.random() * 0.2)
-        command.kill()
-        command.wait()
-        command.stdout.close()
+        kill_after(moments.random() * 0.2, _COMMAND, settings, verb)
         with Engine(bench.engine.settings) as fresh:
             _check(fresh, bench, turn)
 

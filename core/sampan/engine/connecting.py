@@ -16,7 +16,7 @@ import msgspec
 
 from sampan.engine import attach, events, hostfiles, networking, ports, sharing, undo
 from sampan.errors import Conflict, InvalidInput, NotFound
-from sampan.model.container import Container, Status
+from sampan.model.container import RUNNING, Container, Status
 from sampan.model.network import Connection
 from sampan.store import locks
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 _PATIENCE = 10.0
 """Seconds given to another command to finish starting the container."""
-_RUNNING = (Status.RUNNING, Status.PAUSED)
 _HOST = "container cannot be disconnected from host network or connected to host network"
 
 
@@ -64,7 +63,7 @@ def _connect(engine: Engine, container: str, wire: networking.Wire) -> bool:
             _check_connect(engine, record, wire)
             others = _without(record, network.name).connections
             record = engine.store.containers.change(cursor, container, spec=_with(record, (*others, wire[0])))
-            if record.status not in _RUNNING:
+            if record.status not in RUNNING:
                 return False
             if named and not ready:
                 raise _NotYet(f"container {record.name} is being started")
@@ -81,7 +80,7 @@ def _connect(engine: Engine, container: str, wire: networking.Wire) -> bool:
 def _open_names(engine: Engine, container: str) -> bool:
     """Have a container's name service opened if it runs; tell whether it was."""
     record = engine.container(container)
-    if record.status not in _RUNNING or (attachment := attach.connect(engine, record)) is None:
+    if record.status not in RUNNING or (attachment := attach.connect(engine, record)) is None:
         return False
     with attachment:
         return attachment.name_service()
@@ -124,7 +123,7 @@ def _check_connect(engine: Engine, container: Container, wire: networking.Wire) 
         )
     if not engine.network(network.driver).capabilities.sandboxed:
         raise Conflict(_HOST)
-    if container.status in _RUNNING and network in present:
+    if container.status in RUNNING and network in present:
         raise Conflict(f"endpoint with name {container.name} already exists in network {network.name}")
     if any(other != network for other in present):
         for other in (*present, network):
@@ -164,13 +163,13 @@ def _disconnect(engine: Engine, container: str, name: str, network: Network | No
                 raise Conflict(f"container {record.id} is not connected to network {name}")
             if network and not engine.network(network.driver).capabilities.sandboxed:
                 raise Conflict(_HOST)
-            if record.status in _RUNNING:
+            if record.status in RUNNING:
                 operation.plan("connection", container, identity, name, cursor=cursor)
             endpoints = tuple(one for one in record.endpoints if one.network != identity)
             engine.store.containers.change(cursor, container, endpoints=endpoints, spec=_without(record, name))
-        if record.status in _RUNNING:
+        if record.status in RUNNING:
             part(engine, container, identity, name)
-    return record.status in _RUNNING
+    return record.status in RUNNING
 
 
 def _found(engine: Engine, container: Container, network: str) -> Network | None:
@@ -200,7 +199,7 @@ def part(engine: Engine, container: str, network: str, name: str) -> None:
         found = engine.store.networks.named(network)
         if found:
             engine.network(found.driver).disconnect(found, container)
-        if record.status in _RUNNING:
+        if record.status in RUNNING:
             _unplug(engine, record)
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from sampan.engine import events, tree
 from sampan.errors import Conflict, Denied, InvalidInput, NotFound, SampanError
 from sampan.kernel import mount, paths
-from sampan.model.container import Container
+from sampan.model.container import RUNNING, Container
 
 if TYPE_CHECKING:
     from sampan.engine.engine import Engine
@@ -110,7 +110,7 @@ def _opened(engine: Engine, container: Container) -> Iterator[int]:
     """
     with ExitStack() as stack:
         now = stack.enter_context(tree.settled(engine, container))
-        if now.status not in tree.RUNNING:
+        if now.status not in RUNNING:
             from sampan.engine import volume_loan
 
             lent = stack.enter_context(volume_loan.lent(engine, now))

@@ -22,7 +22,7 @@ from sampan.engine import events, timestamps
 from sampan.errors import Conflict, InvalidInput, NotFound, SampanError
 from sampan.kernel import processes
 from sampan.model import duration
-from sampan.model.container import Container, Status
+from sampan.model.container import RUNNING, Container, Status
 from sampan.model.image import HealthCheck
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class _Checks:
         _keep(self._engine, self._container, self._results)
         # Asked of the record: pausing has said unhealthy meanwhile.
         record = self._engine.store.containers.update(
-            self._container.id, expected=(Status.RUNNING, Status.PAUSED), health=status
+            self._container.id, expected=RUNNING, health=status
         )
         if status != self._status:
             self._status = status

@@ -14,14 +14,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sampan.errors import Conflict
-from sampan.model.container import Status
+from sampan.model.container import RUNNING, Status
 from sampan.store import locks, owner
 
 if TYPE_CHECKING:
     from sampan.engine.engine import Engine
     from sampan.model.container import Container
 
-RUNNING = (Status.RUNNING, Status.PAUSED)
 _STILL = (Status.CREATED, Status.EXITED, Status.DEAD)
 _PATIENCE = 10.0
 """Seconds given to another command that has the tree open, or starts the container."""

@@ -10,7 +10,7 @@ from sampan.contracts.runtime import Updates
 from sampan.engine import events, policy
 from sampan.engine.limits import resources
 from sampan.errors import Conflict, SampanError, Unsupported
-from sampan.model.container import Container, Limits, RestartPolicy, Status
+from sampan.model.container import RUNNING, Container, Limits, RestartPolicy
 
 if TYPE_CHECKING:
     from sampan.engine.engine import Engine
@@ -25,7 +25,7 @@ def update(engine: Engine, text: str, limits: Limits, restart: RestartPolicy | N
         changed = _changed(container, limits, restart)
         # Real-time processor time is for the next run to have, as with Docker: the kernel refuses most changes of it.
         at_once = msgspec.structs.replace(limits, cpu_rt_period=0, cpu_rt_runtime=0)
-        if container.status in (Status.RUNNING, Status.PAUSED) and at_once != Limits():
+        if container.status in RUNNING and at_once != Limits():
             _runtime(engine, container).update(container.id, resources(at_once))
     except SampanError as error:
         raise type(error)(f"Cannot update container {container.id}: {error.message}", error.hint) from error

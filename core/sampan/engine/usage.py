@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sampan.contracts.runtime import Measures
 from sampan.errors import Conflict, Unsupported
-from sampan.model.container import Container, Status
+from sampan.model.container import RUNNING, Container
 from sampan.model.usage import Usage
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _RECEIVED, _SENT = 0, 8
 
 def usage(engine: Engine, container: Container) -> Usage:
     """Return what a container has used; see Engine.usage."""
-    if container.status not in (Status.RUNNING, Status.PAUSED):
+    if container.status not in RUNNING:
         return Usage(moment=time.monotonic_ns())
     runtime = engine.runtime(container.runtime)
     if not isinstance(runtime, Measures):

@@ -27,7 +27,10 @@ class Status(enum.StrEnum):
 PROPAGATIONS = frozenset(("shared", "slave", "private", "rshared", "rslave", "rprivate"))
 """How mounts made later on one side of a bind appear on the other: mount(8)'s words."""
 
-ALIVE = (Status.RUNNING, Status.PAUSED, Status.RESTARTING)
+RUNNING = (Status.RUNNING, Status.PAUSED)
+"""The states in which a container has processes."""
+
+ALIVE = (*RUNNING, Status.RESTARTING)
 """The states in which a monitor looks after a container."""
 
 

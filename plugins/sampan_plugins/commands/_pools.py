@@ -22,20 +22,14 @@ def pools(
         if any(_in(other, subnet) or _in(subnet, other) for other in found):
             raise InvalidInput("multiple overlapping subnet configuration is not supported")
         found[subnet] = Pool(subnet=subnet)
-    for one in ranges:
-        subnet = _around(found, one, f"no matching subnet for range {one}")
-        if found[subnet].range:
-            raise InvalidInput(
-                f"cannot configure multiple ranges ({one}, {found[subnet].range}) on the same subnet ({subnet})"
-            )
-        found[subnet] = msgspec.structs.replace(found[subnet], range=one)
-    for one in gateways:
-        subnet = _around(found, one, f"no matching subnet for gateway {one}")
-        if found[subnet].gateway:
-            raise InvalidInput(
-                f"cannot configure multiple gateways ({one}, {found[subnet].gateway}) for the same subnet ({subnet})"
-            )
-        found[subnet] = msgspec.structs.replace(found[subnet], gateway=one)
+    for kind, preposition, values in (("range", "on", ranges), ("gateway", "for", gateways)):
+        for one in values:
+            subnet = _around(found, one, f"no matching subnet for {kind} {one}")
+            if former := getattr(found[subnet], kind):
+                raise InvalidInput(
+                    f"cannot configure multiple {kind}s ({one}, {former}) {preposition} the same subnet ({subnet})"
+                )
+            found[subnet] = msgspec.structs.replace(found[subnet], **{kind: one})
     for name, one in reserved.items():
         subnet = _around(found, one, f"no matching subnet for aux-address {one}")
         found[subnet] = msgspec.structs.replace(found[subnet], reserved={**found[subnet].reserved, name: one})

@@ -234,3 +234,14 @@ def processes_with(text: str) -> list[int]:
 def python(program: str, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
     """Run a program in an interpreter of its own."""
     return subprocess.Popen([sys.executable, "-W", "error", "-c", program, *arguments], **options)
+
+
+def kill_after(seconds: float, program: str, *arguments: str) -> None:
+    """Run a program, and kill it this long after it has printed ``go``."""
+    command = python(program, *arguments, stdout=subprocess.PIPE)
+    assert command.stdout is not None
+    assert command.stdout.readline() == b"go\n"
+    time.sleep(seconds)
+    command.kill()
+    command.wait()
+    command.stdout.close()

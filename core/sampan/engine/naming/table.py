@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sampan.errors import NotFound
-from sampan.model.container import Status
+from sampan.model.container import RUNNING
 from sampan.store import owner
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from sampan.model.network import Endpoint
     from sampan.store.store import Store
 
-_CONNECTED = (Status.RUNNING, Status.PAUSED)
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -73,7 +72,7 @@ class NameTable:
         by_address: dict[str, Found] = {}
         own = self._own()
         networks = self._networks(own.endpoints) if own else {}
-        for container in self._store.containers.with_status(*_CONNECTED):
+        for container in self._store.containers.with_status(*RUNNING):
             for endpoint in container.endpoints:
                 network = networks.get(endpoint.network)
                 if network is None:
