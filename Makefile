@@ -6,7 +6,7 @@ export DEBIAN_FRONTEND := noninteractive
 # Compiled modules are what users have; without them every command would compile Sampan anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo test check lint types unit bench clean
+.PHONY: help install demo test lint types unit reference docs bench clean
 
 help:            ## show this
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/: .*##/\t/'
@@ -43,6 +43,17 @@ types: $(VENV)/developed
 unit: $(VENV)/developed
 	$(BIN)/python -m compileall -q core plugins
 	$(BIN)/pytest -n 3
+
+reference: $(VENV)/developed  ## write docs/reference anew from the commands
+	$(BIN)/python contrib/docs/reference.py
+
+docs: $(VENV)/documented  ## build the documentation as a site, in build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "open build/site/index.html"
+
+$(VENV)/documented: $(VENV)/pip pyproject.toml
+	$(BIN)/pip install -q -e '.[docs]'
+	touch $@
 
 bench: install   ## compare with the docker and podman that are on this machine
 	$(BIN)/python contrib/bench/bench.py

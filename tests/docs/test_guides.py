@@ -11,11 +11,3 @@ _ROOT = Path(__file__).parents[2]
 def test_the_storage_guide_shows_the_example_as_it_is(name):
     shown = (_ROOT / "docs/storage-driver.md").read_text()
     assert f"```python\n{(_ROOT / 'contrib/example-storage' / name).read_text()}```" in shown
-
-
-def test_links_between_the_documents_lead_somewhere():
-    import re
-
-    for document in [_ROOT / "README.md", *(_ROOT / "docs").glob("*.md")]:
-        for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
-            assert (document.parent / target).exists(), f"{document.name}: {target}"

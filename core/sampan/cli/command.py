@@ -60,8 +60,7 @@ class Command(click.Command):
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         """Return what follows the command's name; no ``[OPTIONS]`` where there are none but ``--help``."""
-        shown = [p for p in self.params if isinstance(p, click.Option) and not p.hidden]
-        pieces = ["[OPTIONS]"] if shown else []
+        pieces = ["[OPTIONS]"] if any(_shown(self)) else []
         for param in self.get_params(ctx):
             pieces += param.get_usage_pieces(ctx)
         return pieces
@@ -71,9 +70,8 @@ class Command(click.Command):
         parts = [self.get_usage(ctx), cleandoc(self.help or "").removesuffix(".")]
         if aliases := _aliases(ctx):
             parts.append("Aliases:\n  " + ", ".join(aliases))
-        if shown := [p for p in self.params if isinstance(p, click.Option) and not p.hidden]:
-            rows = sorted((_row(option) for option in shown), key=lambda row: row[0].partition("--")[2])
-            parts.append("Options:\n" + layout.columns(rows))
+        if any(_shown(self)):
+            parts.append("Options:\n" + layout.columns(option_rows(self)))
         return "\n\n".join(part for part in parts if part)
 
 
@@ -89,6 +87,15 @@ def command(name: str | None = None, *, failure: int = 1, interspersed: bool = T
         return made
 
     return decorate
+
+
+def option_rows(command: click.Command) -> list[tuple[str, str]]:
+    """Return a command's flags as its help shows them, in order: names with the kind of value, and what it does."""
+    return sorted(map(_row, _shown(command)), key=lambda row: row[0].partition("--")[2])
+
+
+def _shown(command: click.Command) -> Iterable[click.Option]:
+    return (param for param in command.params if isinstance(param, click.Option) and not param.hidden)
 
 
 def _complaint(error: click.BadParameter, flags: Flags) -> str:
