@@ -6,10 +6,9 @@ where nobody is any more, for as long as it does.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Collection
 
-from sampan_plugins.network.bridge.netlink import ACK, DUMP, Netlink, Raw, Refused, absent, attributes
+from sampan.kernel.netlink import ACK, DUMP, Message, Netlink, Refused, absent, attributes, encoded, nfnetlink
 
 # linux/netfilter/nfnetlink_conntrack.h
 _GET, _DELETE = 1 << 8 | 1, 1 << 8 | 2
@@ -23,9 +22,8 @@ _HEADER = 20  # nlmsghdr and nfgenmsg
 
 def forget(nft: Netlink, family: int, addresses: Collection[bytes]) -> None:
     """Forget every flow of datagrams that is answered from one of these addresses. Raises Refused."""
-    about = struct.pack(">BBH", family, 0, 0)
     try:
-        messages = nft.ask(Raw(_GET, DUMP, about))
+        messages = nft.ask(Message(_GET, DUMP, nfnetlink(family)))
     except Refused:
         return  # the kernel tells nobody of flows, and so lets nobody end them
     for message in messages:
@@ -33,9 +31,9 @@ def forget(nft: Netlink, family: int, addresses: Collection[bytes]) -> None:
         reply = attributes(found.get(_REPLY, b""))
         ip, protocol = attributes(reply.get(_IP, b"")), attributes(reply.get(_PROTOCOL, b""))
         if protocol.get(_NUMBER) == _UDP and any(ip.get(_SOURCE[len(one)]) == one for one in addresses):
-            flow = found[_ORIGINAL]
+            flow = nfnetlink(family) + encoded([(_ORIGINAL | _NESTED, found[_ORIGINAL])])
             try:
-                nft.ask(Raw(_DELETE, ACK, about + struct.pack("=HH", 4 + len(flow), _ORIGINAL | _NESTED) + flow))
+                nft.ask(Message(_DELETE, ACK, flow))
             except Refused as error:
                 if not absent(error):
                     raise

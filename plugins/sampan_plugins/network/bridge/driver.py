@@ -23,13 +23,13 @@ import msgspec
 
 from sampan.contracts.network import NetworkCapabilities, NetworkDriver
 from sampan.errors import Conflict, Denied, InvalidInput, NotFound, SampanError, Unavailable, Unsupported
+from sampan.kernel.netlink import Netlink
 from sampan.model.network import Endpoint, EndpointRequest, Network, Pool
 from sampan_plugins.network.bridge import firewall, leases, links, options, records
 from sampan_plugins.network.bridge import subnet as subnets
 from sampan_plugins.network.bridge.firewall import Rules
 from sampan_plugins.network.bridge.leases import Lease
 from sampan_plugins.network.bridge.links import Address
-from sampan_plugins.network.bridge.netlink import Netlink
 from sampan_plugins.network.bridge.records import Record
 from sampan_plugins.network.bridge.subnet import Subnet
 

@@ -14,20 +14,9 @@ import msgspec
 
 from sampan.errors import Unsupported
 from sampan.kernel import netns
+from sampan.kernel.netlink import ACK, CREATE, DUMP, EXCL, Netlink, Refused, absent, attributes
 from sampan_plugins.network.bridge import subnet as subnets
-from sampan_plugins.network.bridge.netlink import (
-    ACK,
-    CREATE,
-    DUMP,
-    EXCL,
-    Netlink,
-    Refused,
-    Request,
-    absent,
-    attributes,
-    decode,
-    messages,
-)
+from sampan_plugins.network.bridge.netlink import Request, decode, messages
 from sampan_plugins.network.bridge.subnet import Subnet
 
 # linux/rtnetlink.h

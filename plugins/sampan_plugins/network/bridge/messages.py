@@ -18,17 +18,15 @@ class Messages(msgspec.Struct, frozen=True):
     link: Any
     address: Any
     route: Any
-    netfilter: Any
 
 
 def _load() -> Messages:
-    link, address, route, netfilter = import_alone(
+    link, address, route = import_alone(
         "pyroute2.netlink.rtnl.ifinfmsg",
         "pyroute2.netlink.rtnl.ifaddrmsg",
         "pyroute2.netlink.rtnl.rtmsg",
-        "pyroute2.netlink.nfnetlink",
     )
-    return Messages(link.ifinfmsg, address.ifaddrmsg, route.rtmsg, netfilter.nfgen_msg)
+    return Messages(link.ifinfmsg, address.ifaddrmsg, route.rtmsg)
 
 
 MESSAGES = _load()
