@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import shutil
 import tarfile
 import threading
@@ -37,6 +38,7 @@ _PREPARED: dict[str, Sequence[str]] = {
 }
 """The documents, and what to have done before."""
 _ELSEWHERE = {"docs/restarting.md", "docs/sampan-oci.md", "docs/storage-driver.md"}  # takes systemd, Docker, pip
+_TRANSLATED = {"docs/tutorial.zh.md": "docs/tutorial.md"}
 _BEFOREHAND = ("make install", "make demo")  # scripts for whoever has no Sampan yet
 
 
@@ -120,9 +122,16 @@ def test_transcripts(console: Console, services: Services, document: str) -> Non
 
 
 def test_every_transcript_is_carried_out() -> None:
-    documents = [_ROOT / "README.md", *(_ROOT / "docs").glob("*.md")]
+    documents = [_ROOT / "README.md", *(_ROOT / "docs").rglob("*.md")]
     shown = {str(one.relative_to(_ROOT)) for one in documents if "```console" in one.read_text()}
-    assert shown == set(_PREPARED) | _ELSEWHERE
+    assert shown == set(_PREPARED) | _ELSEWHERE | set(_TRANSLATED)
+
+
+@pytest.mark.parametrize(("translation", "original"), _TRANSLATED.items())
+def test_a_translation_shows_what_the_original_shows(translation: str, original: str) -> None:
+    translated, tested = ((_ROOT / document).read_text() for document in (translation, original))
+    assert list(blocks(translated)) == list(blocks(tested))
+    assert re.findall(r"^#+ ", translated, re.M) == re.findall(r"^#+ ", tested, re.M)
 
 
 def test_a_container_is_wired_as_documented(console: Console) -> None:
