@@ -22,7 +22,6 @@ from sampan.engine import (
     bundle,
     events,
     halt,
-    limits,
     networking,
     policy,
     rendezvous,
@@ -35,6 +34,7 @@ from sampan.engine import (
 from sampan.engine.detaching import detach
 from sampan.engine.exec_ import exit_code
 from sampan.engine.naming.service import NameService
+from sampan.engine.shortage import Shortage
 from sampan.engine.start import STARTABLE
 from sampan.engine.streams import Streams
 from sampan.engine.wire import Kind
@@ -125,6 +125,7 @@ class Monitor:
         self._sandbox: int | None = None
         self._host: int | None = None
         self._names: NameService | None = None
+        self._shortage = Shortage(engine, container)
         self._log: LogWriter | None = None
         self._endpoints: list[Endpoint] = []
         self._loaded: set[str] = set()
@@ -158,6 +159,7 @@ class Monitor:
             self._names = NameService(
                 self._engine.settings, self._container.id, self._sandbox, memory.names, child
             )
+        self._shortage = Shortage(self._engine, self._container, memory.shortage, memory.shortages)
         self._backoff = policy.Backoff(memory.pause)
         self._patience = memory.patience()
         with ExitStack() as stack:
@@ -175,6 +177,8 @@ class Monitor:
         self._until_end(streams)
 
     def _until_end(self, streams: Streams) -> None:
+        if self._shortage.descriptor >= 0:
+            streams.hear(self._shortage.descriptor, self._shortage.notice)
         with self._checked():
             code, error = self._serve(streams)
         self._end(code, error)
@@ -318,6 +322,8 @@ class Monitor:
             self._loaded.update(connecting.loaded)
         draft.finish(self._endpoints, self._size, named=named)
         streams.begin(engine.runtime(container.runtime).create(container.id, self._bundle, streams.stdio()))
+        self._shortage = Shortage(engine, container)
+        self._shortage.watch()
         return streams
 
     def _log_options(self) -> tuple[dict[str, str], dict[str, str]]:
@@ -331,6 +337,7 @@ class Monitor:
 
     def _let_go(self) -> None:
         """Let the kernel take the namespaces away, once the container is out of them too."""
+        self._shortage.close()
         if self._names is not None:
             self._names.close()
             self._names = None
@@ -383,7 +390,8 @@ class Monitor:
             settings=engine.settings, claims=engine.plugins.claims, container=self._container.id,
             streams=streams.held(), sandbox=-1 if self._sandbox is None else self._sandbox,
             host=-1 if self._host is None else self._host, pause=self._backoff.last, quiet=self._patience,
-            since=time.time(), names=self._names.order if self._names else None,
+            since=time.time(), shortage=self._shortage.descriptor, shortages=self._shortage.count,
+            names=self._names.order if self._names else None,
         )
         engine.close()
         if self._log is not None:
@@ -408,8 +416,8 @@ class Monitor:
         engine = self._engine
         with engine.store.journal.operation("end", lambda action: undo.undo(engine, action)) as operation:
             with locks.exclusive(engine.layout, locks.of_container(self._container.id)):  # whoever connects it waits
+                starved = self._shortage.settle()
                 self._let_go()
-                starved = self._starved()
                 left = self._undo()
                 if self._log is not None:
                     self._log.close()
@@ -434,18 +442,9 @@ class Monitor:
             )
             if self._container.expires:
                 operation.plan("ended", record.id, cursor=cursor)
-            if starved:
-                events.container(engine, self._container, "oom")
             ran = int(self._container.finished - self._container.started)
             events.container(engine, self._container, "die", execDuration=str(ran), exitCode=str(code))
             networking.note(engine, self._container, "disconnect")
-
-    def _starved(self) -> bool:
-        """Tell whether the kernel killed any of the container's processes for want of memory."""
-        try:
-            return limits.group(self._container).oom_kills() > 0
-        except SampanError:
-            return False  # there are no cgroups, and nobody has counted
 
     def _undo(self) -> str:
         """Undo the run; return what failed."""

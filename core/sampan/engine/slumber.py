@@ -46,13 +46,15 @@ class Memory(msgspec.Struct, frozen=True):
     pause: float
     quiet: float
     since: float
+    shortage: int = -1
+    shortages: int = 0
     names: name_service.Order | None = None
 
     @property
     def kept(self) -> set[int]:
         """The descriptors to keep."""
         names = self.names.descriptors if self.names else ()
-        return self.streams.all | {self.sandbox, self.host, *names} - {-1}
+        return self.streams.all | {self.sandbox, self.host, self.shortage, *names} - {-1}
 
     def patience(self) -> float:
         """Return the seconds of quiet to wait for next time."""
@@ -70,7 +72,8 @@ def sleep(memory: Memory, child: int) -> None:
         os.write(note, msgspec.json.encode(memory))
         os.lseek(note, 0, os.SEEK_SET)
         _inherit(memory.kept, True)
-        watched = ",".join(map(str, memory.streams.watched))
+        shortage = [memory.shortage] if memory.shortage >= 0 else []
+        watched = ",".join(map(str, (*memory.streams.watched, *shortage)))
         given = ",".join(map(str, memory.names.descriptors if memory.names else ()))
         server = name_service.command(memory.names) if memory.names else []
         again = [sys.executable, "-I", "-S", "-c", _PROGRAM, str(note), *sys.path]

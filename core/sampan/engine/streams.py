@@ -113,6 +113,7 @@ class Streams:
         self._poll.register(self._listener, select.POLLIN)
         self._names = names
         self._asked: set[int] = set()
+        self._heard: dict[int, Callable[[], None]] = {}
         self._await_questions()
 
     def log(self, log: LogWriter) -> None:
@@ -159,6 +160,11 @@ class Streams:
         client = self._clients[connection.fileno()] = Client(connection)
         self._poll.register(connection, select.POLLIN)
         return client
+
+    def hear(self, descriptor: int, act: Callable[[], None]) -> None:
+        """Call ``act`` when a descriptor of somebody else's can be read, who closes it."""
+        self._heard[descriptor] = act
+        self._poll.register(descriptor, select.POLLIN)
 
     def serve(self, ended: Callable[[], None], patience: float = 0.0) -> int | None:
         """Carry bytes until the first process has ended and all output is read; return its wait status.
@@ -261,6 +267,8 @@ class Streams:
         elif descriptor in self._asked and self._names is not None:
             self._names.act()
             self._await_questions()
+        elif descriptor in self._heard:
+            self._heard[descriptor]()
 
     def _await_questions(self) -> None:
         """Wait for what the name service waits for now."""

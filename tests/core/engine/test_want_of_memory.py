@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 import pytest
-from tests.core.engine.containers import Bench, eventually
+from tests.core.engine.containers import Bench, bench_at, eventually
 
+from sampan.contracts.runtime import Stdio
+from sampan.engine.exec_ import ExecRequest
 from sampan.errors import SampanError
 from sampan.kernel import cgroups
 from sampan.model.container import Container, Limits, Status
+from sampan.store import owner
 
 GREEDY = "tail /dev/zero"
 LITTLE = Limits(memory=8 << 20)
@@ -28,11 +32,38 @@ def test_who_is_killed_is_told_of(any_runtime: Bench) -> None:
     assert _told(any_runtime, container)[-2:] == ["oom", "die"]
 
 
-def test_a_child_that_is_killed_is_told_of_at_the_end(bench: Bench) -> None:
-    container = bench.start("sh", "-c", f"{GREEDY}; exit 4", limits=LITTLE)
+def test_a_child_that_is_killed_is_told_of_at_once_and_at_the_end(bench: Bench) -> None:
+    container = bench.start("sh", "-c", f"{GREEDY}; until test -e /go; do usleep 10000; done; exit 4", limits=LITTLE)
+    eventually(lambda: "oom" in _told(bench, container))
+    assert bench.engine.inspect_container(container.id)["State"]["OOMKilled"]
+    _execute(bench, container, "touch", "/go")
     assert bench.engine.wait(container.id) == 4
     assert bench.engine.container(container.id).oom_killed
-    assert bench.engine.inspect_container(container.id)["State"]["OOMKilled"]
+    assert [action for action in _told(bench, container) if action in ("oom", "die")] == ["oom", "die"]
+
+
+def test_what_is_executed_and_killed_is_told_of(any_runtime: Bench) -> None:
+    container = any_runtime.start("sleep", "100", limits=LITTLE)
+    for count in (1, 2):
+        assert _execute(any_runtime, container, "sh", "-c", f"exec {GREEDY}") == 137
+        eventually(lambda count=count: _told(any_runtime, container).count("oom") == count)  # type: ignore[misc]
+
+
+def test_a_sleeping_monitor_wakes_to_tell(tmp_path: Path) -> None:
+    with bench_at(tmp_path, slumber=1) as bench:
+        container = bench.start("sleep", "100", limits=LITTLE)
+        monitor = owner.pid_of(container.monitor)
+        eventually(lambda: b"watch.py" in Path(f"/proc/{monitor}/cmdline").read_bytes())
+        for count in (1, 2):  # awake, the second time
+            _execute(bench, container, "sh", "-c", f"exec {GREEDY}")
+            eventually(lambda count=count: _told(bench, container).count("oom") == count)  # type: ignore[misc]
+        bench.engine.kill(container.id)
+        assert bench.engine.wait(container.id) == 137
+        assert bench.engine.container(container.id).oom_killed
+
+
+def _execute(bench: Bench, container: Container, *command: str) -> int:
+    return bench.engine.exec(container.id, ExecRequest(command=command), Stdio(None, None, None)).wait()
 
 
 def test_the_next_run_begins_anew(bench: Bench) -> None:

@@ -19,12 +19,12 @@ UNIFIED = "/sys/fs/cgroup/unified"
 
 
 def _legacy() -> Group:
-    return cgroups.open_group(f"/sampan-test/k{uuid.uuid4().hex[:12]}")
+    return cgroups.open_group(f"/sampan-test-k{uuid.uuid4().hex[:12]}")
 
 
 def _unified() -> Group:
     mounted = UNIFIED if os.path.exists(UNIFIED) else "/sys/fs/cgroup"
-    return UnifiedGroup(f"sampan-test/k{uuid.uuid4().hex[:12]}", mounted)
+    return UnifiedGroup(f"sampan-test-k{uuid.uuid4().hex[:12]}", mounted)
 
 
 @pytest.fixture(params=[_legacy, _unified])
@@ -161,7 +161,7 @@ def test_statistics(group: Group, sleeper: subprocess.Popen[bytes]) -> None:
 
 
 def test_what_is_killed_for_want_of_memory_is_counted() -> None:
-    group = cgroups.open_group(f"/sampan-test/k{uuid.uuid4().hex[:12]}")
+    group = cgroups.open_group(f"/sampan-test-k{uuid.uuid4().hex[:12]}")
     assert group.oom_kills() == 0
     group.create()
     try:

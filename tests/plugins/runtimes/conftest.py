@@ -126,7 +126,7 @@ def leftovers(container: str) -> list[str]:
     """Return the cgroup directories that still bear the container's name."""
     found = []
     for hierarchy in os.scandir("/sys/fs/cgroup"):
-        path = f"{hierarchy.path}/sampan-test/{container}"
+        path = f"{hierarchy.path}/sampan-test-{container}"
         if os.path.exists(path):
             found.append(path)
     return found
@@ -142,7 +142,7 @@ def default_spec(name: str) -> oci.Spec:
         mounts=confinement.mounts(privileged=False, shm_size=0),
         linux=oci.Linux(
             namespaces=[oci.Namespace(type=kind) for kind in NAMESPACES],
-            cgroups_path=f"/sampan-test/{name}",
+            cgroups_path=f"/sampan-test-{name}",
             masked_paths=list(confinement.MASKED_PATHS),
             readonly_paths=list(confinement.READONLY_PATHS),
             seccomp=confinement.default_seccomp(capabilities),

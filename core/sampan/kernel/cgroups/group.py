@@ -41,6 +41,14 @@ class Group(ABC):
         """Return how many processes the kernel has killed for want of memory; 0 when the group does not exist."""
 
     @abstractmethod
+    def watch_shortages(self) -> int:
+        """Return a descriptor, the caller's to close, that can be read when a process is killed for want of memory."""
+
+    @abstractmethod
+    def shortages(self, descriptor: int, before: int) -> int:
+        """Read such a descriptor; return how often memory has been wanting, where it was ``before`` so far."""
+
+    @abstractmethod
     def freeze(self) -> None:
         """Stop every process and wait until all are stopped."""
 

@@ -166,6 +166,28 @@ class LegacyGroup(Group):
         """Return how many processes the kernel has killed for want of memory."""
         return amounts(self._file("memory", "oom_control")).get("oom_kill", 0)
 
+    def watch_shortages(self) -> int:
+        """Return an event descriptor that the kernel counts up at each want of memory, just before it kills."""
+        control = self._file("memory", "oom_control")
+        watched = os.open(control, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            descriptor = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+            try:
+                write(f"{os.path.dirname(control)}/cgroup.event_control", f"{descriptor} {watched}")
+            except BaseException:
+                os.close(descriptor)
+                raise
+        finally:
+            os.close(watched)
+        return descriptor
+
+    def shortages(self, descriptor: int, before: int) -> int:
+        """Read an event descriptor; return how often memory has been wanting, where it was ``before`` so far."""
+        try:
+            return before + os.eventfd_read(descriptor)
+        except BlockingIOError:
+            return before
+
     def freeze(self) -> None:
         """Stop every process and wait until all are stopped."""
         path = self._file("freezer", "state")

@@ -141,6 +141,19 @@ class UnifiedGroup(Group):
         """Return how many processes the kernel has killed for want of memory."""
         return amounts(f"{self._directory}/memory.events").get("oom_kill", 0)
 
+    def watch_shortages(self) -> int:
+        """Return an inotify descriptor that can be read when the counts of the group's shortages change."""
+        from sampan.kernel import inotify
+
+        return inotify.watch(f"{self._directory}/memory.events")
+
+    def shortages(self, descriptor: int, before: int) -> int:
+        """Read an inotify descriptor; return how many processes have been killed, ``before`` or more."""
+        from sampan.kernel import inotify
+
+        inotify.drain(descriptor)
+        return max(before, self.oom_kills())
+
     def freeze(self) -> None:
         """Stop every process and wait until all are stopped."""
         self._set("cgroup.freeze", 1, "the freezer")

@@ -160,7 +160,7 @@ def test_the_control_group_is_the_one_named(box: Any) -> None:
     box.spec.linux.namespaces = [item for item in box.spec.linux.namespaces if item.type != "cgroup"]
     lines = [line.split(":") for line in box.shell("cat /proc/1/cgroup").splitlines()]
     paths = {path for _, controllers, path in lines if controllers and not controllers.startswith("name=")}
-    assert paths == {f"/sampan-test/{box.id}"}
+    assert paths == {f"/sampan-test-{box.id}"}
 
 
 def test_a_container_without_limits_has_a_group_too(box: Any) -> None:
@@ -184,20 +184,20 @@ def test_limits(box: Any) -> None:
     box.create("true")
     for file, expected in LIMITS.items():
         controller, name = file.split("/")
-        assert Path(f"/sys/fs/cgroup/{controller}/sampan-test/{box.id}/{name}").read_text().strip() == str(expected)
+        assert Path(f"/sys/fs/cgroup/{controller}/sampan-test-{box.id}/{name}").read_text().strip() == str(expected)
 
 
 def test_the_oom_killer_can_be_turned_off(box: Any) -> None:
     box.spec.linux.resources = oci.Resources(memory=oci.Memory(limit=32 << 20, disable_oom_killer=True))
     box.create("true")
-    path = Path(f"/sys/fs/cgroup/memory/sampan-test/{box.id}/memory.oom_control")
+    path = Path(f"/sys/fs/cgroup/memory/sampan-test-{box.id}/memory.oom_control")
     assert "oom_kill_disable 1" in path.read_text()
 
 
 def test_a_burst_of_processor_time(native_box: Any) -> None:
     native_box.spec.linux.resources = oci.Resources(cpu=oci.CPU(quota=30000, burst=10000))
     native_box.create("true")
-    path = Path(f"/sys/fs/cgroup/cpu/sampan-test/{native_box.id}/cpu.cfs_burst_us")
+    path = Path(f"/sys/fs/cgroup/cpu/sampan-test-{native_box.id}/cpu.cfs_burst_us")
     assert path.read_text() == "10000\n"
 
 
@@ -210,7 +210,7 @@ def test_throttled_devices(box: Any) -> None:
         for kind, rate in kinds.items()}))
     box.create("true")
     for kind, rate in kinds.items():
-        path = Path(f"/sys/fs/cgroup/blkio/sampan-test/{box.id}/blkio.throttle.{kind}_device")
+        path = Path(f"/sys/fs/cgroup/blkio/sampan-test-{box.id}/blkio.throttle.{kind}_device")
         assert path.read_text() == f"{major}:{minor} {rate}\n"
 
 
