@@ -96,8 +96,13 @@ def test_terminals(sampan: Sampan, saved: Path) -> None:
 def test_existing_files_pipes_and_links(sampan: Sampan, saved: Path, tmp_path: Path) -> None:
     whole = saved.read_bytes()
     (tmp_path / "there").write_text("old")
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    for name in (f"there.{dead.pid}.partial", f"there.{os.getpid()}.partial", "there.x.partial"):
+        (tmp_path / name).touch()  # a killed command's, one at work, somebody else's
     sampan.run("save", "-o", tmp_path / "there", "bb:1")
     assert (tmp_path / "there").read_bytes() == whole
+    assert {path.name for path in tmp_path.glob("there.*")} == {f"there.{os.getpid()}.partial", "there.x.partial"}
     os.mkfifo(tmp_path / "fifo")
     reader = subprocess.Popen(["cmp", tmp_path / "fifo", saved])
     sampan.run("save", "-o", tmp_path / "fifo", "bb:1")

@@ -41,11 +41,26 @@ def _file(path: str, verb: str) -> Iterator[BinaryIO]:
             with open(path, "wb") as out:
                 yield out
         else:
+            _sweep(path)
             with _draft(path) as out:
                 yield out
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise InvalidInput(f"failed to {verb}: {path}: {reason}") from error
+
+
+def _beside(path: str, pid: str = "") -> str:
+    """Return the name that a process, by default this one, gives a file before it takes another's place."""
+    return f"{path}.{pid or os.getpid()}.partial"
+
+
+def _sweep(path: str) -> None:
+    """Remove what commands left beside the file that were killed before they had renamed it."""
+    directory, name = os.path.split(os.path.abspath(path))
+    for found in os.listdir(directory):
+        pid = found.removeprefix(f"{name}.").removesuffix(".partial")
+        if pid.isdecimal() and found == _beside(name, pid) and not os.path.exists(f"/proc/{pid}"):
+            os.unlink(f"{directory}/{found}")
 
 
 @contextmanager
@@ -64,7 +79,7 @@ def _draft(path: str) -> Iterator[BinaryIO]:
         try:
             _link(descriptor, path)
         except FileExistsError:
-            beside = f"{path}.{os.getpid()}.partial"
+            beside = _beside(path)
             _link(descriptor, beside)
             os.rename(beside, path)
 
@@ -76,7 +91,7 @@ def _link(descriptor: int, path: str) -> None:
 
 @contextmanager
 def _named_draft(path: str) -> Iterator[BinaryIO]:
-    beside = f"{path}.{os.getpid()}.partial"
+    beside = _beside(path)
     try:
         with open(beside, "xb", opener=lambda name, flags: os.open(name, flags, _MODE)) as out:
             yield out

@@ -201,7 +201,7 @@ def test_limits_change_while_it_runs(box: Any) -> None:
     box.runtime.update(box.id, oci.Resources(cpu=oci.CPU(shares=300)))
     told = box.runtime.stats(box.id)
     assert (told.memory_limit, told.pids_limit) == (128 << 20, 77)
-    with open(f"/sys/fs/cgroup/cpu/sampan-test/{box.id}/cpu.shares") as file:
+    with open(f"/sys/fs/cgroup/cpu/sampan-test-{box.id}/cpu.shares") as file:
         assert file.read() == "300\n"
     code, _ = box.exec("sh", "-c", "mknod /tmp/kmsg c 1 11; head -c 1 /tmp/kmsg; echo x > /dev/null")
     assert code == 0

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import msgspec
 
@@ -53,26 +54,40 @@ class Program:
 
     def run(self, *arguments: str, given: bytes = b"") -> bytes:
         """Run to the end, with ``given`` to read, and return what it printed. Raises our error for the program's."""
-        with tempfile.NamedTemporaryFile(prefix="sampan-oci-") as log:
-            done = subprocess.run(
-                self._line(log.name, arguments), input=given, capture_output=True, check=False)
+        with _log() as log:
+            done = subprocess.run(self._line(log, arguments), input=given, capture_output=True, check=False)
             if done.returncode:
-                raise translate(_failure(log.read(), done.stderr))
+                raise translate(_failure(_content(log), done.stderr))
             return done.stdout
 
     def launch(self, arguments: list[str], stdio: Stdio) -> None:
         """Run a subcommand that leaves a process behind, with these standard streams."""
         processes.restore_reserved_signals()
         streams = [subprocess.DEVNULL if fd is None else fd for fd in (stdio.stdin, stdio.stdout, stdio.stderr)]
-        with tempfile.NamedTemporaryFile(prefix="sampan-oci-") as log:
+        with _log() as log:
             done = subprocess.run(
-                self._line(log.name, arguments), stdin=streams[0], stdout=streams[1], stderr=streams[2], check=False)
+                self._line(log, arguments), stdin=streams[0], stdout=streams[1], stderr=streams[2], check=False)
             if done.returncode:
-                raise translate(_failure(log.read(), b""))
+                raise translate(_failure(_content(log), b""))
 
     def _line(self, log: str, arguments: list[str] | tuple[str, ...]) -> list[str]:
         os.makedirs(self._root, mode=0o700, exist_ok=True)
         return [self._path, "--root", self._root, "--log", log, "--log-format", "json", *arguments]
+
+
+@contextmanager
+def _log() -> Iterator[str]:
+    """Give a file for the program's log by a path that leads to our descriptor: it is gone with us, whatever ends us."""
+    descriptor = os.memfd_create("sampan-oci-log")
+    try:
+        yield f"/proc/{os.getpid()}/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
+
+
+def _content(log: str) -> bytes:
+    with open(log, "rb") as file:
+        return file.read()
 
 
 def _failure(log: bytes, stderr: bytes) -> str:
