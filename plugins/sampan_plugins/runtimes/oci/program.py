@@ -77,7 +77,7 @@ class Program:
 
 @contextmanager
 def _log() -> Iterator[str]:
-    """Give a file for the program's log by a path that leads to our descriptor: it is gone with us, whatever ends us."""
+    """Give a file for the program's log by a path that leads to our descriptor: it goes when we go."""
     descriptor = os.memfd_create("sampan-oci-log")
     try:
         yield f"/proc/{os.getpid()}/fd/{descriptor}"
