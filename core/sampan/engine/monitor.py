@@ -7,7 +7,9 @@ killed the kernel takes both away; what else there is to undo it notes in the jo
 
 from __future__ import annotations
 
+import math
 import os
+import select
 import socket
 import sys
 import time
@@ -54,6 +56,8 @@ if TYPE_CHECKING:
     from sampan.engine.slumber import Memory
     from sampan.store.journal import Operation
 
+_SILENCE = 1.0
+"""Seconds after which a starter is told that it waits for another command."""
 _FAILED = 128
 """The exit code on the record of a container that could not be started, where its command is not to blame."""
 
@@ -126,6 +130,8 @@ class Monitor:
         self._host: int | None = None
         self._names: NameService | None = None
         self._shortage = Shortage(engine, container)
+        self._starter: socket.socket | None = None
+        self._waits_since = 0.0
         self._log: LogWriter | None = None
         self._endpoints: list[Endpoint] = []
         self._loaded: set[str] = set()
@@ -135,6 +141,7 @@ class Monitor:
     def run(self, starter: socket.socket, attach: bool) -> None:
         """Start the container, serve it until its end, and clear up; as often as its restart policy says."""
         known = set(sys.modules)
+        self._starter = starter
         with ExitStack() as stack:
             try:
                 streams = self._start(stack)
@@ -234,7 +241,7 @@ class Monitor:
         """Have the container running and on record as such, or nothing of it."""
         engine = self._engine
         with engine.store.journal.operation("start", lambda action: undo.undo(engine, action)) as operation:
-            with tree.alone(engine, self._container):  # from the claim on nobody else mounts its tree
+            with tree.alone(engine, self._container, self._wait):  # from the claim on nobody else mounts its tree
                 with engine.store.database.transaction() as cursor:
                     former = self._claim(cursor)
                     container = self._container
@@ -260,6 +267,18 @@ class Monitor:
         networking.note(engine, self._container, "connect")
         events.container(engine, self._container, "start")  # before anyone hears of it, and does the next thing
         return streams
+
+    def _wait(self) -> None:
+        """Tell the starter, after a while, that another command has the container. Raises Conflict when it is gone."""
+        if self._starter is None:
+            return
+        if not self._waits_since:
+            self._waits_since = time.monotonic()
+        elif 0 < self._waits_since < time.monotonic() - _SILENCE:
+            self._waits_since = math.inf
+            _say(self._starter, wire.frame(Kind.WAITING))
+        if _is_gone(self._starter):
+            raise Conflict("nobody waits any more for its start")
 
     def _first_health(self) -> str:
         if not self._container.spec.health:
@@ -459,6 +478,12 @@ def _refuse_ending(container: Container) -> None:
     """Raise Conflict when a user does not want this run."""
     if container.ending is not Ending.NONE:
         raise Conflict(f"container {container.name} has been stopped")
+
+
+def _is_gone(peer: socket.socket) -> bool:
+    poll = select.poll()
+    poll.register(peer, 0)  # of its hanging up one is always told
+    return bool(poll.poll(0))
 
 
 def _reap() -> None:

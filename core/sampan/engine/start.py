@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sampan.engine import events, wire
 from sampan.engine.attach import Attachment
+from sampan.engine.progress import Event, Report, silent
 from sampan.engine.wire import Kind
 from sampan.errors import Conflict, SampanError
 from sampan.model.container import Container, Status
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 STARTABLE = (Status.CREATED, Status.EXITED)
 
 
-def start(engine: Engine, text: str, *, attach: bool, size: tuple[int, int] | None) -> Attachment | None:
+def start(
+    engine: Engine, text: str, *, attach: bool, size: tuple[int, int] | None, report: Report = silent
+) -> Attachment | None:
     """Run a container; see Engine.start."""
     container = engine.container(text)
     if container.status is Status.PAUSED:
@@ -38,7 +41,7 @@ def start(engine: Engine, text: str, *, attach: bool, size: tuple[int, int] | No
         _make_monitor(engine, container, theirs, attach, size)
         theirs.close()
         attachment = Attachment(ours, container)
-        engine.loaded.update(_await(attachment))
+        engine.loaded.update(_await(attachment, report))
     except BaseException:
         theirs.close()
         ours.close()
@@ -49,9 +52,12 @@ def start(engine: Engine, text: str, *, attach: bool, size: tuple[int, int] | No
     return None
 
 
-def _await(attachment: Attachment) -> list[str]:
+def _await(attachment: Attachment, report: Report) -> list[str]:
     """Read until the monitor tells how it went; return the modules it loaded. Raises what it tells of."""
     kind, content = attachment.first()
+    if kind is Kind.WAITING:
+        report(Event(attachment.container.name, "in use by another command, waiting for that to end"))
+        kind, content = attachment.first()
     if kind is Kind.FAILED:
         raise wire.error(content)
     if kind is None:

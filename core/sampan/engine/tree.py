@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _STILL = (Status.CREATED, Status.EXITED, Status.DEAD)
 _PATIENCE = 10.0
-"""Seconds given to another command that has the tree open, or starts the container."""
+"""Seconds given to another command that has the tree open, or starts the container, by one that reaches in."""
 _BETWEEN_TRIES = 0.005
 
 
@@ -74,15 +74,18 @@ def settled(engine: Engine, container: Container) -> Iterator[Container]:
 
 
 @contextmanager
-def alone(engine: Engine, container: Container) -> Iterator[None]:
-    """Hold a container's lock, to claim the container. Raises Conflict when another command keeps it."""
-    deadline = time.monotonic() + _PATIENCE
+def alone(engine: Engine, container: Container, waiting: Callable[[], None]) -> Iterator[None]:
+    """Hold a container's lock, to claim the container, however long another command keeps it.
+
+    ``waiting`` is called again and again meanwhile, and raises to give up.
+    """
     while True:
         with locks.exclusive(engine.layout, locks.of_container(container.id), wait=False) as ours:
             if ours:
                 yield
                 return
-        _wait(container, deadline)
+        waiting()
+        time.sleep(_BETWEEN_TRIES)
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Frame what a monitor and those attached to it say to each other.
 
 A frame is one byte of kind, four of length (big-endian), and the content. The monitor sends STARTED, with the names of
-the modules it had to load, or FAILED once to whoever started it, then OUTPUT and ERRORS as they come, and EXIT last. A
+the modules it had to load, or FAILED once to whoever started it, before that WAITING if another command has the
+container, then OUTPUT and ERRORS as they come, and EXIT last. A
 client sends INPUT, CLOSE_INPUT and RESIZE, or WATCH to be told of the EXIT alone; NAMES
 wants the container to have a name service, and is answered with the same when it has one, if it can.
 """
@@ -36,6 +37,7 @@ class Kind(enum.IntEnum):
     EXIT = 7
     WATCH = 8
     NAMES = 9
+    WAITING = 10
 
 
 class Failure(msgspec.Struct, frozen=True, array_like=True):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from sampan import hookimpl
 from sampan.cli.command import command
 from sampan.cli.context import Context, pass_context
 from sampan.errors import InvalidInput, SampanError
+
+if TYPE_CHECKING:
+    from sampan.engine.progress import Event
 
 
 @hookimpl
@@ -36,11 +41,15 @@ def start(
     from sampan_plugins.commands._each import each
 
     def launch(name: str) -> None:
-        context.engine.start(name)
+        context.engine.start(name, report=_tell)
 
     if failed := each(containers, launch):
         raise SampanError(f"failed to start containers: {', '.join(failed)}")
     return 0
+
+
+def _tell(event: Event) -> None:
+    click.echo(f"{event.id}: {event.action}", err=True)
 
 
 def _attached(context: Context, name: str, keys: str | None, interactive: bool) -> int:
@@ -53,7 +62,7 @@ def _attached(context: Context, name: str, keys: str | None, interactive: bool) 
     terminal.require_terminal(interactive=streams.stdin, tty=tty)
     size = terminal.size() if tty else None
     code = _conversation.converse_with(
-        context, lambda: context.engine.start(container.id, attach=True, size=size), streams,
+        context, lambda: context.engine.start(container.id, attach=True, size=size, report=_tell), streams,
         _conversation.detach_keys(context, keys), proxy=True,
     )  # fmt: skip
     return code or 0

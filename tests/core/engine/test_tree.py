@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,14 +10,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 
+import msgspec
 import pytest
-from tests.core.engine.containers import Bench, collect
+from tests.core.engine.containers import Bench, collect, eventually, python
 
-from sampan.engine import tree
+from sampan.engine import progress, tree
 from sampan.engine.engine import Engine
 from sampan.errors import Conflict
 from sampan.model.container import Container, Status
 from sampan.store import locks, owner
+
+_START = """\
+import msgspec, sys
+from sampan.config import Settings
+from sampan.engine.engine import Engine
+with Engine(msgspec.json.decode(sys.argv[1], type=Settings)) as engine:
+    engine.start(sys.argv[2], report=lambda event: print("waiting", flush=True))
+"""
 
 
 @contextmanager
@@ -82,10 +92,37 @@ def test_who_keeps_a_tree_for_long_is_told_of(bench: Bench, monkeypatch: pytest.
     monkeypatch.setattr(tree, "_PATIENCE", 0.0)
     engine, container = bench.engine, bench.create("true")
     with locks.exclusive(engine.layout, f"container-{container.id}"):
-        for attempt in (tree.alone, tree.settled):  # by which it is started, and reached into
-            with pytest.raises(Conflict) as caught, attempt(engine, container):
-                pass
-            assert caught.value.message == f"container {container.name} is in use by another command"
-            assert caught.value.hint == "try again when that has ended"
+        with pytest.raises(Conflict) as caught, tree.settled(engine, container):
+            pass
+        assert caught.value.message == f"container {container.name} is in use by another command"
+        assert caught.value.hint == "try again when that has ended"
     assert engine.container(container.id).status is Status.CREATED
     assert engine.diff(container.id) == []
+
+
+def test_a_start_tells_that_it_waits(bench: Bench) -> None:
+    engine, container = bench.engine, bench.create("true")
+    told: list[progress.Event] = []
+    with Engine(engine.settings) as other, ThreadPoolExecutor(1) as pool:
+        with locks.exclusive(engine.layout, locks.of_container(container.id)):
+            starting = pool.submit(other.start, container.id, report=told.append)
+            eventually(lambda: bool(told))
+        starting.result(20)
+    assert [(one.id, one.action) for one in told] == [
+        (container.name, "in use by another command, waiting for that to end")
+    ]
+    assert engine.wait(container.id) == 0
+
+
+def test_a_start_that_nobody_waits_for_is_given_up(bench: Bench) -> None:
+    engine, container = bench.engine, bench.create("true")
+    settings = msgspec.json.encode(engine.settings).decode()
+    with locks.exclusive(engine.layout, locks.of_container(container.id)):
+        starter = python(_START, settings, container.id, stdout=subprocess.PIPE)
+        assert starter.stdout is not None and starter.stdout.readline() == b"waiting\n"
+        starter.kill()
+        starter.wait()
+        starter.stdout.close()
+        time.sleep(0.1)
+    time.sleep(0.1)
+    assert engine.container(container.id).status is Status.CREATED

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sampan.engine.doors.base import Doors
+from sampan.engine.progress import silent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from sampan.contracts.runtime import Stdio
     from sampan.engine.attach import Attachment
     from sampan.engine.exec_ import ExecRequest, Execution
+    from sampan.engine.progress import Report
     from sampan.model.container import Container
     from sampan.model.usage import Usage
 
@@ -20,17 +22,18 @@ class Running(Doors):
     """Containers as they run: from their start to their end."""
 
     def start(
-        self, container: str, *, attach: bool = False, size: tuple[int, int] | None = None
+        self, container: str, *, attach: bool = False, size: tuple[int, int] | None = None, report: Report = silent
     ) -> Attachment | None:
         """Run a created or exited container under a monitor of its own; running already: nothing to do.
 
         With ``attach`` its streams are returned, connected before its first process begins; ``size`` is its
         terminal's height and width in characters. Raises CommandNotFound,
-        CommandNotExecutable and whatever else keeps it from starting; then it is as it was.
+        CommandNotExecutable and whatever else keeps it from starting; then it is as it was. While another command
+        has its tree open, as ``export`` does, it waits, and reports so.
         """
         from sampan.engine import start
 
-        return start.start(self._engine, container, attach=attach, size=size)
+        return start.start(self._engine, container, attach=attach, size=size, report=report)
 
     def attach(self, container: str) -> Attachment:
         """Connect to the streams of a running container. Raises Conflict unless it runs."""
