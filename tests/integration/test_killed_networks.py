@@ -13,7 +13,7 @@ from tests.core.engine.containers import Bench, bench_at, kill_after, leftovers
 
 from sampan.engine.engine import Engine
 from sampan.errors import NotFound
-from sampan.model.network import Connection, Network
+from sampan.model.network import Connection, Network, PortMapping
 
 _COMMAND = """
 import sys, msgspec
@@ -29,7 +29,7 @@ match sys.argv[2]:
     case "remove":
         engine.remove_network("net")
     case "connect":
-        engine.connect("victim", Connection(network="net"))
+        engine.connect("victim", Connection(network="net", priority=1))
     case "disconnect":
         engine.disconnect("victim", "net")
 """
@@ -45,7 +45,9 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 def test_commands_killed_at_any_moment(bench: Bench, verb: str) -> None:
     settings = msgspec.json.encode(bench.engine.settings).decode()
     moments = random.Random(verb)
-    bench.start("sleep", "1000", name="victim", network="bridge")
+    # Its port goes with the default route: from network to network as it is connected and disconnected.
+    ports = (PortMapping(port=80, protocol="udp"),)
+    bench.start("sleep", "1000", name="victim", network="bridge", ports=ports)
     for turn in range(5):
         _prepare(bench.engine, verb)
         kill_after(moments.random() * 0.2, _COMMAND, settings, verb)
@@ -57,7 +59,7 @@ def _prepare(engine: Engine, verb: str) -> None:
     if verb != "create":
         engine.create_network(Network(id="", name="net", driver=""))
     if verb == "disconnect":
-        engine.connect("victim", Connection(network="net"))
+        engine.connect("victim", Connection(network="net", priority=1))
 
 
 def _check(engine: Engine, bench: Bench, turn: int) -> None:
@@ -69,6 +71,9 @@ def _check(engine: Engine, bench: Bench, turn: int) -> None:
     for network in engine.store.networks.all():
         if network.driver == "bridge":
             assert list(driver.endpoints(network)) == [container.id] * (network.name in connected), turn
+    assert [bool(one.ports) for one in container.endpoints].count(True) == 1, turn
+    publisher = engine.store.networks.named(next(one.network for one in container.endpoints if one.ports))
+    assert publisher and publisher.name == ("net" if "net" in connected else "bridge"), turn
     inside = bench.shell("ip -o link; ip route", network=f"container:{container.id}")
     assert [f"eth{n}@" in inside for n in range(2)] == [True, len(connected) > 1], (turn, inside)
     assert inside.count("default via") == 1, (turn, inside)

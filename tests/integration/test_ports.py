@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import time
 import urllib.request
 
@@ -141,6 +142,37 @@ def test_connecting_publishes_where_nothing_is_yet(sampan, port):
     assert is_free(port)
     sampan.run("rm", "-f", "c1")
     sampan.run("network", "rm", inner, outer)
+
+
+def test_ports_go_with_the_default_route(sampan, port):
+    first, second = (f"{sampan.bridge}{letter}" for letter in "ab")
+    for name in (first, second):
+        sampan.run("network", "create", "-o", f"com.docker.network.bridge.name={name}", name)
+    sampan.run("run", "-d", "--name", "c1", "--net", second, "-p", f"{port}:80", "-p", "90", "bb:1", *WEB)
+
+    def publisher():
+        """Return the network whose gateway the container sees a client come from, by the address that is led to."""
+        assert fetch(port) == b"hello\n"
+        document = json.loads(sampan.run("inspect", "c1"))[0]["NetworkSettings"]
+        assert document["Ports"]["80/tcp"][0] == {"HostIp": "0.0.0.0", "HostPort": str(port)}
+        rules = subprocess.run(["nft", "list", "ruleset", "ip"], check=True, capture_output=True, text=True).stdout
+        return [
+            name for name, network in document["Networks"].items() if f" : {network['IPAddress']} . 80" in rules]
+
+    assert publisher() == [second]
+    sampan.run("network", "connect", first, "c1")
+    assert publisher() == [first]
+    sampan.run("network", "disconnect", first, "c1")
+    assert publisher() == [second]
+    sampan.run("network", "disconnect", second, "c1")
+    assert is_free(port)
+    assert sampan.run("port", "c1") == ""
+    sampan.run("network", "connect", first, "c1")
+    sampan.run("network", "connect", second, "c1")
+    assert publisher() == [first]
+    sampan.run("rm", "-f", "c1")
+    assert is_free(port)
+    sampan.run("network", "rm", first, second)
 
 
 def test_wrong_words(sampan):

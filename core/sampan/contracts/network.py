@@ -26,7 +26,9 @@ once, and no address is ever given out twice at the same time. A container may b
 
 A driver that *publishes* gives the container the ports of the host that the request asks for, the same to no two
 containers, and none that somebody else on the host has; the endpoint tells which they became. Whoever reaches the
-host's address there reaches the container's port. It ends with the connection, at the latest by ``disconnect``.
+host's address there reaches the container's port. It ends with the connection, at the latest by ``disconnect``. One
+that *republishes* can do so at any time: a running container's ports go with its default route, and so they move when
+networks are connected or disconnected.
 
 Every driver has one network without anybody's asking: the *default* network, whose name is the driver's. It has no
 settings but the driver's options, ``connect`` makes it when nobody has called ``create``, and what ``create`` once
@@ -41,7 +43,8 @@ from typing import ClassVar
 
 import msgspec
 
-from sampan.model.network import Endpoint, EndpointRequest, Network
+from sampan.errors import Unsupported
+from sampan.model.network import Endpoint, EndpointRequest, Network, PortMapping
 
 
 class NetworkCapabilities(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +53,8 @@ class NetworkCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     ``sandboxed``: containers get a network namespace of their own; otherwise they share the host's and
     ``connect`` is called with no sandbox. ``addressed``: endpoints have addresses, and containers on one network
     reach each other. ``ipv6``: networks can have IPv6 addresses too, or only. ``configurable``: users may create
-    networks of this driver. ``publishes``: containers can have ports of the host.
+    networks of this driver. ``publishes``: containers can have ports of the host, ``republishes``: also get
+    and lose them while they are connected.
     """
 
     sandboxed: bool = True
@@ -58,6 +62,7 @@ class NetworkCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     ipv6: bool = False
     configurable: bool = False
     publishes: bool = False
+    republishes: bool = False
 
 
 class NetworkDriver(ABC):
@@ -93,6 +98,14 @@ class NetworkDriver(ABC):
     @abstractmethod
     def disconnect(self, network: Network, container: str) -> None:
         """Undo ``connect`` for the container with this id, whatever is left of it."""
+
+    def publish(self, network: Network, request: EndpointRequest) -> tuple[PortMapping, ...]:
+        """Give a connected container ``request.ports`` of the host in place of those it had; tell which they became.
+
+        Without any it has none. Called again it does the same again. Raises Conflict when one is taken, after which
+        it has none, NotFound when the container is not connected, Unsupported where this is all that the driver does.
+        """
+        raise Unsupported(f"the network driver {network.driver} cannot publish ports of a container that runs")
 
     @abstractmethod
     def endpoints(self, network: Network) -> Iterator[str]:

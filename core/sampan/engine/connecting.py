@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -214,25 +214,58 @@ def _without(container: Container, network: str) -> ContainerSpec:
 def _plug(engine: Engine, container: Container, wire: networking.Wire) -> tuple[Endpoint, ...]:
     """Connect a container that runs; return all its endpoints, in the order of its networks."""
     with _sandbox(engine, container) as sandbox:
-        publishes = any(one.ports for one in container.endpoints)
-        publisher = None if publishes else ports.publisher(engine, container.spec, [wire])
-        made = networking.connect(engine, container, wire, sandbox, publish=publisher is not None)
+        wires = networking.wires(engine, container)
+        first = not any(one.ports for one in container.endpoints)
+        publish = first and ports.publisher(engine, container.spec, wires) == wire[1]
+        made = networking.connect(engine, container, wire, sandbox, publish=publish)
         known = {one.network: one for one in (*container.endpoints, made)}
-        order = [network.id for _, network in networking.wires(engine, container)]
-        endpoints = tuple(known[network] for network in order if network in known)
+        order = [network.id for _, network in wires]
+        endpoints = _published(engine, container, [known[network] for network in order if network in known])
         networking.lead(sandbox, endpoints)
     _tell(engine, container, endpoints)
     return endpoints
 
 
 def _unplug(engine: Engine, container: Container) -> None:
-    """Have what is left of a running container's connections lead out, and be all that its files tell of."""
+    """Have what is left of a running container's connections lead out and in, and be all that its files tell of."""
     try:
         with _sandbox(engine, container) as sandbox:
             networking.lead(sandbox, container.endpoints)
     except Conflict:
         return  # it has ended meanwhile
     _tell(engine, container, container.endpoints)
+    endpoints = _published(engine, container, container.endpoints)
+    if endpoints != container.endpoints:
+        _put(engine, container, endpoints)
+
+
+def _published(engine: Engine, container: Container, endpoints: Sequence[Endpoint]) -> tuple[Endpoint, ...]:
+    """Have a running container's ports where they would be if it started now; return the endpoints as they become.
+
+    Before they are withdrawn the record tells so, and thus whoever finishes this after a kill.
+    """
+    found = {one.network: one for one in endpoints}
+    wires = {wire[1].id: wire for wire in networking.wires(engine, container) if wire[1].id in found}
+    target = ports.publisher(engine, container.spec, list(wires.values()))
+    holder = next((one for one in endpoints if one.ports), None)
+    involved = [wires[one][1] for one in {target and target.id, holder and holder.network} if one]
+    if target is None or (holder and holder.network == target.id) or not _movable(engine, involved):
+        return tuple(endpoints)
+    if holder:
+        bare = msgspec.structs.replace(holder, ports=())
+        _put(engine, container, [bare if one == holder else one for one in container.endpoints])
+        found[holder.network] = networking.publish(engine, container, wires[holder.network], bare, wanted=False)
+    found[target.id] = networking.publish(engine, container, wires[target.id], found[target.id], wanted=True)
+    return tuple(found.values())
+
+
+def _movable(engine: Engine, involved: Iterable[Network]) -> bool:
+    return all(engine.network(network.driver).capabilities.republishes for network in involved)
+
+
+def _put(engine: Engine, container: Container, endpoints: Iterable[Endpoint]) -> None:
+    with engine.store.database.transaction() as cursor:
+        engine.store.containers.change(cursor, container.id, endpoints=tuple(endpoints))
 
 
 @contextmanager

@@ -171,15 +171,27 @@ def connect(
     engine: Engine, container: Container, wire: Wire, sandbox: str | None, *, publish: bool = False
 ) -> Endpoint:
     """Connect a container's sandbox to a network, and ``publish`` its ports by it; the default routes stay."""
-    connection, network = wire
-    request = EndpointRequest(
-        container=container.id, id=os.urandom(32).hex(), name=container.name, hostname=hostname(container),
+    _, network = wire
+    request = _request(container, wire, os.urandom(32).hex(), publish=publish)
+    endpoint = engine.network(network.driver).connect(network, sandbox, request)
+    return msgspec.structs.replace(endpoint, id=request.id)
+
+
+def _request(container: Container, wire: Wire, endpoint: str, *, publish: bool) -> EndpointRequest:
+    connection, _ = wire
+    return EndpointRequest(
+        container=container.id, id=endpoint, name=container.name, hostname=hostname(container),
         address=connection.address, address6=connection.address6, link_local=connection.link_local,
         mac=connection.mac, aliases=connection.aliases, options=connection.options,
         ports=ports.wanted(container.spec) if publish else (),
     )
-    endpoint = engine.network(network.driver).connect(network, sandbox, request)
-    return msgspec.structs.replace(endpoint, id=request.id)
+
+
+def publish(engine: Engine, container: Container, wire: Wire, endpoint: Endpoint, *, wanted: bool) -> Endpoint:
+    """Have a connected container's ports published by a network, or not any more. Raises what the driver raises."""
+    _, network = wire
+    request = _request(container, wire, endpoint.id, publish=wanted)
+    return msgspec.structs.replace(endpoint, ports=engine.network(network.driver).publish(network, request))
 
 
 def lead(sandbox: str, endpoints: Sequence[Endpoint]) -> None:

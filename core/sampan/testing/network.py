@@ -34,7 +34,7 @@ import msgspec
 import pytest
 
 from sampan.contracts.network import NetworkDriver
-from sampan.errors import Conflict, InvalidInput, SampanError
+from sampan.errors import Conflict, InvalidInput, NotFound, SampanError
 from sampan.model.network import Endpoint, EndpointRequest, Network, Pool, PortMapping
 from sampan.testing.sandbox import PATIENCE, Sandbox, forked, fresh_host, listener, reaches, route_out
 
@@ -293,6 +293,30 @@ class NetworkDriverSuite:
         setting.disconnect("c1")
         assert setting.connect("c2", ports=(wanted,)).ports == (wanted,)
 
+    def test_ports_are_published_and_withdrawn_while_connected(self, setting: Setting) -> None:
+        if not setting.capabilities.republishes:
+            return
+        wanted = PortMapping(port=80, address="127.0.0.1", first=8080, last=8080)
+        other = msgspec.structs.replace(wanted, first=8081, last=8081)
+        setting.connect("c1", ports=(wanted,))
+        setting.connect("c2")
+        with pytest.raises(Conflict, match="8080"):
+            setting.publish("c2", wanted)
+        assert setting.publish("c1") == ()
+        assert setting.publish("c2", wanted) == setting.publish("c2", wanted) == (wanted,)
+        with setting.sandbox("c2").entered():
+            server = socket.create_server(("", 80))
+        with server, socket.create_connection(("127.0.0.1", 8080), PATIENCE) as client:
+            server.settimeout(PATIENCE)
+            server.accept()[0].close()
+            assert client.recv(1) == b""
+        assert setting.publish("c2", other) == (other,)
+        assert setting.publish("c1", wanted) == (wanted,)
+        setting.disconnect("c2")
+        assert setting.publish("c1", other) == (other,)
+        with pytest.raises(NotFound):
+            setting.publish("c2", wanted)
+
     def test_free_ports_are_chosen_for_all_addresses(self, setting: Setting) -> None:
         if not setting.capabilities.publishes:
             return
@@ -412,6 +436,10 @@ class Setting:
         endpoint = self.driver.connect(network or self.network, path, request)
         route_out(self.sandbox(container), endpoint)
         return endpoint
+
+    def publish(self, container: str, *ports: PortMapping) -> tuple[PortMapping, ...]:
+        """Have other ports lead to a container."""
+        return self.driver.publish(self.network, EndpointRequest(container=container, ports=ports))
 
     def disconnect(self, container: str) -> None:
         """End a container as the engine does: its sandbox first, then its endpoint."""

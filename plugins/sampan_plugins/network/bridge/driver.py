@@ -15,8 +15,8 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -24,8 +24,8 @@ import msgspec
 from sampan.contracts.network import NetworkCapabilities, NetworkDriver
 from sampan.errors import Conflict, Denied, InvalidInput, NotFound, SampanError, Unavailable, Unsupported
 from sampan.kernel.netlink import Netlink
-from sampan.model.network import Endpoint, EndpointRequest, Network, Pool
-from sampan_plugins.network.bridge import firewall, leases, links, options, records
+from sampan.model.network import Endpoint, EndpointRequest, Network, Pool, PortMapping
+from sampan_plugins.network.bridge import firewall, leases, links, options, publication, records
 from sampan_plugins.network.bridge import subnet as subnets
 from sampan_plugins.network.bridge.firewall import Rules
 from sampan_plugins.network.bridge.leases import Lease
@@ -35,7 +35,6 @@ from sampan_plugins.network.bridge.subnet import Subnet
 
 if TYPE_CHECKING:
     from sampan_plugins.network.bridge.ports import Claim
-    from sampan_plugins.network.bridge.publishing import Forward
 
 _HOST_LOCK = "/run/sampan-network.lock"
 _FORWARDING = {False: "/proc/sys/net/ipv4/ip_forward", True: "/proc/sys/net/ipv6/conf/all/forwarding"}
@@ -52,7 +51,9 @@ class _Mark(msgspec.Struct, frozen=True):
 class BridgeDriver(NetworkDriver):
     """The driver. The module's documentation tells how it works."""
 
-    capabilities = NetworkCapabilities(sandboxed=True, addressed=True, ipv6=True, configurable=True, publishes=True)
+    capabilities = NetworkCapabilities(
+        sandboxed=True, addressed=True, ipv6=True, configurable=True, publishes=True, republishes=True
+    )
 
     def __init__(self, root: str, run_root: str, table: Mapping[str, Any]) -> None:
         self._options = options.of_plugin(table)
@@ -92,18 +93,33 @@ class BridgeDriver(NetworkDriver):
         local = [_link_local(address) for address in request.link_local]
         for option in request.options:
             raise InvalidInput(f"unknown option of a connection to network {network.name}: {option!r}")
-        with _translated(f"network {network.name}"), _claimed(request) as claims:
+        with _translated(f"network {network.name}"), publication.claimed(request) as claims:
             with self._locked():
                 record = self._prepared(network, where)
                 lease = self._lend(record, where, request)
             try:
                 endpoint = self._plug(network, record, lease, sandbox, request, mac, local)
                 if claims:
-                    self._publish(record, where, request.container, endpoint, claims)
+                    self._publish(record, where, request.container, claims)
             except BaseException:
                 self._give_back(where, request.container)
                 raise
         return msgspec.structs.replace(endpoint, ports=tuple(claim.mapping for claim in claims))
+
+    def publish(self, network: Network, request: EndpointRequest) -> tuple[PortMapping, ...]:
+        """Have other ports of the host lead to a container that is connected."""
+        where = records.directory(self._root, network)
+        with _translated(f"network {network.name}"):
+            record, lease = records.load(where), leases.load(where).held.get(request.container)
+            if record is None or lease is None:
+                raise NotFound(f"container {request.container[:12]} is not connected to network {network.name}")
+            if lease.ports:
+                self._withdraw(record, lease)
+                self._relend(where, request.container, msgspec.structs.replace(lease, ports=(), proxy=None))
+            with publication.claimed(request) as claims:
+                if claims:
+                    self._publish(record, where, request.container, claims)
+                return tuple(claim.mapping for claim in claims)
 
     def disconnect(self, network: Network, container: str) -> None:
         """Give the address back. The veth has died with the sandbox; one that has not is deleted."""
@@ -257,7 +273,7 @@ class BridgeDriver(NetworkDriver):
         generation = 0
         if self._options.firewall:
             held = leases.load(f"{self._root}/{record.id}").held.values()
-            firewall.install(_rules(record), self._forwards(record, held))
+            firewall.install(_rules(record), publication.forwards(record.plans(), held))
             generation = firewall.generation()
         else:
             firewall.uninstall(record.bridge)
@@ -330,57 +346,39 @@ class BridgeDriver(NetworkDriver):
             endpoint = msgspec.structs.replace(endpoint, **{name + which: value for name, value in told.items()})
         return endpoint
 
-    def _publish(
-        self, record: Record, where: str, container: str, endpoint: Endpoint, claims: Sequence[Claim]
-    ) -> None:
-        """Have the host's ports lead to the container: by a proxy, and where there are rules by these."""
-        from sampan_plugins.network.bridge import proxies
-
-        own = {False: endpoint.address or endpoint.address6, True: endpoint.address6 or endpoint.address}
-        proxy = proxies.start(endpoint.host_interface, [(claim, own[":" in claim.mapping.address]) for claim in claims])
+    def _publish(self, record: Record, where: str, container: str, claims: Sequence[Claim]) -> None:
+        """Have claimed ports of the host lead to a container: by a proxy, and where there are rules by these."""
+        plans = record.plans()
+        proxy = publication.serve(leases.load(where).held[container], plans, claims)
         with self._locked():
             state = leases.load(where)
+            others = publication.forwards(plans, state.held.values())
             ports = tuple(claim.mapping for claim in claims)
-            others = self._forwards(record, state.held.values())
-            lease = msgspec.structs.replace(state.held[container], ports=ports, proxy=proxy)
-            state.held[container] = lease
+            lease = state.held[container] = msgspec.structs.replace(state.held[container], ports=ports, proxy=proxy)
             leases.save(where, state)
             if self._options.firewall:
                 with _host_locked():
-                    firewall.publish(_rules(record), self._forwards(record, [lease]), others)
+                    firewall.publish(_rules(record), publication.forwards(plans, [lease]), others)
 
-    def _forwards(self, record: Record, held: Iterable[Lease]) -> list[Forward]:
-        """Return where rules are to lead ports: to addresses of the same family, from those that leave the host."""
-        published = [lease for lease in held if lease.ports]
-        if not published:
-            return []
-        from sampan_plugins.network.bridge import publishing
+    def _relend(self, where: str, container: str, lease: Lease) -> None:
+        with self._locked():
+            state = leases.load(where)
+            state.held[container] = lease
+            leases.save(where, state)
 
-        found = []
-        for lease in published:
-            for plan in record.plans():
-                ipv6 = plan.subnet.ipv6
-                target = plan.subnet.text(lease.of(ipv6=ipv6))
-                for one in lease.ports:
-                    if (":" in one.address) == ipv6 and publishing.reaches(one.address):
-                        found.append(publishing.Forward(one.protocol, one.address, one.first, target, one.port))
-        return found
-
-    def _withdraw(self, where: str, lease: Lease) -> None:
-        from sampan_plugins.network.bridge import proxies
-
-        record = records.load(where)
-        if record:
-            firewall.withdraw(_rules(record), self._forwards(record, [lease]))
+    @staticmethod
+    def _withdraw(record: Record, lease: Lease) -> None:
+        firewall.withdraw(_rules(record), publication.forwards(record.plans(), [lease]))
         if lease.proxy:
-            proxies.end(lease.proxy)
+            publication.end(lease.proxy)
 
     def _give_back(self, where: str, container: str) -> None:
         lease = leases.load(where).held.get(container)
         if lease is None:
             return
-        if lease.ports:
-            self._withdraw(where, lease)
+        record = records.load(where)
+        if lease.ports and record:
+            self._withdraw(record, lease)
         # First the interface, then the lease: killed in between, the lease still says what is left to do. The
         # kernel takes a millisecond to bury a namespace and 35 to delete a veth; it is given the chance.
         if not links.vanishes(lease.host_interface):
@@ -418,23 +416,6 @@ class BridgeDriver(NetworkDriver):
         with open(temporary, "wb") as file:
             file.write(msgspec.json.encode(mark))
         os.rename(temporary, self._mark_path(record))
-
-
-@contextmanager
-def _claimed(request: EndpointRequest) -> Iterator[Sequence[Claim]]:
-    """Hold the ports of the host that a container asks for. Raises what is in the way, in Docker's words."""
-    if not request.ports:
-        yield ()
-        return
-    from sampan_plugins.network.bridge import ports
-
-    with ExitStack() as stack:
-        try:
-            claims = stack.enter_context(ports.claimed(request.ports))
-        except SampanError as error:
-            told = f"driver failed programming external connectivity on endpoint {request.name} ({request.id})"
-            raise type(error)(f"{told}: {error.message}", error.hint) from error
-        yield claims
 
 
 @contextmanager

@@ -23,7 +23,10 @@ def sampan_plugin_info(slot: str, name: str) -> PluginInfo:
             Option("mtu", "0", "the largest packet; 0: the kernel's default"),
             Option("firewall", "true", "set nftables rules: NAT outwards, nothing unasked inwards"),
         ),
-        capabilities={"sandboxed": "yes", "addressed": "yes", "ipv6": "yes", "configurable": "yes", "publishes": "yes"},
+        capabilities={
+            "sandboxed": "yes", "addressed": "yes", "ipv6": "yes", "configurable": "yes", "publishes": "yes",
+            "republishes": "yes",
+        },
     )
 
 

@@ -1,0 +1,70 @@
+"""Have ports of the host lead to a container: claim them, have its proxy serve them, and tell where rules lead them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+from sampan.errors import SampanError
+from sampan.model.network import EndpointRequest
+from sampan_plugins.network.bridge.leases import Lease, Proxy
+from sampan_plugins.network.bridge.records import Plan
+
+if TYPE_CHECKING:
+    from sampan_plugins.network.bridge.ports import Claim
+    from sampan_plugins.network.bridge.publishing import Forward
+
+
+@contextmanager
+def claimed(request: EndpointRequest) -> Iterator[Sequence[Claim]]:
+    """Hold the ports of the host that a container asks for. Raises what is in the way, in Docker's words."""
+    if not request.ports:
+        yield ()
+        return
+    from sampan_plugins.network.bridge import ports
+
+    with ExitStack() as stack:
+        try:
+            claims = stack.enter_context(ports.claimed(request.ports))
+        except SampanError as error:
+            told = f"driver failed programming external connectivity on endpoint {request.name} ({request.id})"
+            raise type(error)(f"{told}: {error.message}", error.hint) from error
+        yield claims
+
+
+def serve(lease: Lease, plans: Sequence[Plan], claims: Sequence[Claim]) -> Proxy:
+    """Have a process carry what comes to claimed ports to the container with this lease: by the same family if it can.
+
+    Raises Unavailable when it cannot be started.
+    """
+    from sampan_plugins.network.bridge import proxies
+
+    own = {plan.subnet.ipv6: plan.subnet.text(lease.of(ipv6=plan.subnet.ipv6)) for plan in plans}
+    targets = {ipv6: own.get(ipv6) or own[not ipv6] for ipv6 in (False, True)}
+    return proxies.start(lease.host_interface, [(claim, targets[":" in claim.mapping.address]) for claim in claims])
+
+
+def end(proxy: Proxy) -> None:
+    """Have ports not served any more, and free. Possible twice."""
+    from sampan_plugins.network.bridge import proxies
+
+    proxies.end(proxy)
+
+
+def forwards(plans: Sequence[Plan], held: Iterable[Lease]) -> list[Forward]:
+    """Return where rules are to lead ports: to addresses of the same family, from those that leave the host."""
+    published = [lease for lease in held if lease.ports]
+    if not published:
+        return []
+    from sampan_plugins.network.bridge import publishing
+
+    found = []
+    for lease in published:
+        for plan in plans:
+            ipv6 = plan.subnet.ipv6
+            target = plan.subnet.text(lease.of(ipv6=ipv6))
+            for one in lease.ports:
+                if (":" in one.address) == ipv6 and publishing.reaches(one.address):
+                    found.append(publishing.Forward(one.protocol, one.address, one.first, target, one.port))
+    return found
