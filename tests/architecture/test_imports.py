@@ -21,6 +21,7 @@ ROOMS = {
     "sampan.kernel": ({"kernel", "errors", "model"}, {"msgspec"}),
     "sampan.layers": ({"layers", "kernel", "model", "errors"}, {"msgspec", "zstandard", "isal"}),
     "sampan.naive": ({"naive", "contracts", "layers", "kernel", "model", "errors"}, {"msgspec"}),
+    "sampan.addressing": ({"addressing", "contracts", "kernel", "model", "errors"}, {"msgspec"}),
     "sampan.plugin": (
         {"plugin", "hookspecs", "contracts", "model", "errors", "config"},
         {"msgspec", "pluggy", "stevedore"},
@@ -38,7 +39,7 @@ ROOMS = {
     ),
     "sampan": ({"config", "engine", "plugin.markers"}, set()),
 }
-DRIVER = {"contracts", "model", "errors", "kernel", "layers", "naive"}
+DRIVER = {"contracts", "model", "errors", "kernel", "layers", "naive", "addressing"}
 PLUGIN = {"", "model", "errors", "contracts.plugin"}
 PROGRAM = DRIVER | {""}  # a driver's own command line, which tells the version
 COMMAND = {"", "cli", "model", "errors", "config", "plugin", "contracts"}

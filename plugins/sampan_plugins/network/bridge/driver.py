@@ -5,40 +5,34 @@ State, under ``root``: a directory per network with its record (survives a boot)
 that is in order costs no more than a few system calls to check.
 
 The *default* network is the one named as its driver: its bridge and subnet are the plugin's options, and it needs
-no ``create``. Two locks, always taken in this order: the driver's, for its files, and the host's, for what
-bridges and subnets there are, whichever root they belong to. The host's is a file in /run, as iptables' is: the
-network namespace itself could be locked instead, but by anybody, for ever.
+no ``create``.
 """
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from sampan.addressing import host, leases, pools, records
 from sampan.contracts.network import NetworkCapabilities, NetworkDriver
-from sampan.errors import Conflict, Denied, InvalidInput, NotFound, SampanError, Unavailable, Unsupported
+from sampan.errors import Conflict, InvalidInput, NotFound
+from sampan.kernel import links
+from sampan.kernel.links import Address
 from sampan.kernel.netlink import Netlink
+from sampan.model import subnet as subnets
 from sampan.model.network import Endpoint, EndpointRequest, Network, Pool, PortMapping
-from sampan_plugins.network.bridge import firewall, leases, links, options, publication, records
-from sampan_plugins.network.bridge import subnet as subnets
+from sampan_plugins.network.bridge import bridges, firewall, ledger, options, publication
 from sampan_plugins.network.bridge.firewall import Rules
-from sampan_plugins.network.bridge.leases import Lease
-from sampan_plugins.network.bridge.links import Address
-from sampan_plugins.network.bridge.records import Record
-from sampan_plugins.network.bridge.subnet import Subnet
+from sampan_plugins.network.bridge.ledger import Record, Veth
 
 if TYPE_CHECKING:
     from sampan_plugins.network.bridge.ports import Claim
 
-_HOST_LOCK = "/run/sampan-network.lock"
 _FORWARDING = {False: "/proc/sys/net/ipv4/ip_forward", True: "/proc/sys/net/ipv6/conf/all/forwarding"}
-_LINK_LOCAL = (Subnet(0xA9FE0000, 16), Subnet(0xFE80 << 112, 64, True))  # 169.254.0.0/16, fe80::/64
 
 
 class _Mark(msgspec.Struct, frozen=True):
@@ -64,23 +58,23 @@ class BridgeDriver(NetworkDriver):
     def create(self, network: Network) -> Network:
         """Check a network's settings, fill in subnets and gateways, and put its bridge on the host."""
         where = records.directory(self._root, network)
-        with _translated(f"network {network.name}"), self._locked():
+        with _translated(network), host.locked(self._root):
             record = self._prepared(network, where)
         return msgspec.structs.replace(network, pools=record.pools)
 
     def describe(self, network: Network) -> Network:
         """Return the network with its subnets and gateways, once they are chosen."""
-        record = records.load(records.directory(self._root, network))
+        record = ledger.load(records.directory(self._root, network))
         return msgspec.structs.replace(network, pools=record.pools) if record else network
 
     def remove(self, network: Network) -> None:
         """Take the bridge, its rules and its records away."""
         where = records.directory(self._root, network)
-        with _translated(f"network {network.name}"), self._locked(), _host_locked():
-            record = records.load(where)
+        with _translated(network), host.locked(self._root), host.host_locked():
+            record = ledger.load(where)
             if record is None:
                 return
-            if leases.load(where).held:
+            if ledger.lent(where).held:
                 raise Conflict(f"network {network.name} has active endpoints", "disconnect its containers first")
             self._dismantle(record, where)
 
@@ -90,11 +84,11 @@ class BridgeDriver(NetworkDriver):
             raise InvalidInput(f"network {network.name} needs a sandbox to connect to")
         where = records.directory(self._root, network)
         mac = subnets.parse_mac(request.mac) if request.mac else ""
-        local = [_link_local(address) for address in request.link_local]
+        local = [host.link_local(address) for address in request.link_local]
         for option in request.options:
             raise InvalidInput(f"unknown option of a connection to network {network.name}: {option!r}")
-        with _translated(f"network {network.name}"), publication.claimed(request) as claims:
-            with self._locked():
+        with _translated(network), publication.claimed(request) as claims:
+            with host.locked(self._root):
                 record = self._prepared(network, where)
                 lease = self._lend(record, where, request)
             try:
@@ -109,8 +103,8 @@ class BridgeDriver(NetworkDriver):
     def publish(self, network: Network, request: EndpointRequest) -> tuple[PortMapping, ...]:
         """Have other ports of the host lead to a container that is connected."""
         where = records.directory(self._root, network)
-        with _translated(f"network {network.name}"):
-            record, lease = records.load(where), leases.load(where).held.get(request.container)
+        with _translated(network):
+            record, lease = ledger.load(where), ledger.lent(where).held.get(request.container)
             if record is None or lease is None:
                 raise NotFound(f"container {request.container[:12]} is not connected to network {network.name}")
             if lease.ports:
@@ -124,25 +118,25 @@ class BridgeDriver(NetworkDriver):
     def disconnect(self, network: Network, container: str) -> None:
         """Give the address back. The veth has died with the sandbox; one that has not is deleted."""
         where = records.directory(self._root, network)
-        with _translated(f"network {network.name}"):
+        with _translated(network):
             self._give_back(where, container)
 
     def endpoints(self, network: Network) -> Iterator[str]:
         """Yield the ids of the containers that hold an address."""
         where = records.directory(self._root, network)
-        yield from list(leases.load(where).held)
+        yield from list(ledger.lent(where).held)
 
     # -- the host
 
     def _prepared(self, network: Network, where: str) -> Record:
         """Return the network's record, with all it needs on the host. The caller holds the driver's lock."""
-        record = records.load(where)
+        record = ledger.load(where)
         if record and record.asked != self._asked(network):
             self._forget(record, where)
             record = None
         if record and self._in_order(record):
             return record
-        with _host_locked():
+        with host.host_locked():
             if record:
                 record = self._resettled(record)
                 self._ensure(record)
@@ -162,12 +156,12 @@ class BridgeDriver(NetworkDriver):
         return f"{self._options.bridge} {self._options.subnet} {self._options.mtu}"
 
     def _forget(self, record: Record, where: str) -> None:
-        if leases.load(where).held:
+        if ledger.lent(where).held:
             raise Conflict(
                 f"the settings of network {record.name} have changed while containers use it",
                 "stop them first, or undo the change",
             )
-        with _host_locked():
+        with host.host_locked():
             self._dismantle(record, where)
 
     def _in_order(self, record: Record) -> bool:
@@ -192,16 +186,16 @@ class BridgeDriver(NetworkDriver):
     def _settle(self, network: Network) -> Record:
         """Choose what is open in a network that has no record yet, and keep it. Raises Conflict."""
         own = options.of_network(network.options)
-        pools = records.wanted(network)
+        wanted = pools.wanted(network)
         if network.default:
             # What the engine's record of it says is what was once chosen here, not by a user.
             given = self._options.subnet
-            pools = {
-                ipv6: Pool(subnet=given or pool.subnet, automatic=not given) for ipv6, pool in pools.items()
+            wanted = {
+                ipv6: Pool(subnet=given or pool.subnet, automatic=not given) for ipv6, pool in wanted.items()
             }
         with Netlink() as rtnl:
             bridge = self._bridge_name(rtnl, network, own.bridge, network.default)
-            chosen = self._chosen(rtnl, network.id, bridge, pools)
+            chosen = self._chosen(rtnl, network.id, bridge, wanted)
         record = Record(
             id=network.id,
             name=network.name,
@@ -221,19 +215,19 @@ class BridgeDriver(NetworkDriver):
         if links.index(record.bridge):
             return record
         with Netlink() as rtnl:
-            pools = self._chosen(rtnl, record.id, record.bridge, {pool.ipv6: pool for pool in record.pools})
-        if pools == record.pools:
+            chosen = self._chosen(rtnl, record.id, record.bridge, {pool.ipv6: pool for pool in record.pools})
+        if chosen == record.pools:
             return record
-        changed = msgspec.structs.replace(record, pools=pools)
+        changed = msgspec.structs.replace(record, pools=chosen)
         records.save(f"{self._root}/{record.id}", changed)
         return changed
 
-    def _chosen(self, rtnl: Netlink, network: str, bridge: str, pools: Mapping[bool, Pool]) -> tuple[Pool, ...]:
+    def _chosen(self, rtnl: Netlink, network: str, bridge: str, wanted: Mapping[bool, Pool]) -> tuple[Pool, ...]:
         """Return pools, which are given by whether they are of IPv6, with all settled that is open in them."""
         found = []
-        for ipv6, pool in pools.items():
+        for ipv6, pool in wanted.items():
             taken = self._others(network) + links.taken(rtnl, besides=bridge, ipv6=ipv6)
-            found.append(records.settle(pool, records.candidates(pool, ipv6=ipv6), taken))
+            found.append(pools.settle(pool, pools.candidates(pool, ipv6=ipv6), taken))
         return tuple(found)
 
     def _bridge_name(self, rtnl: Netlink, network: Network, wanted: str, default: bool) -> str:
@@ -244,19 +238,19 @@ class BridgeDriver(NetworkDriver):
         fixed = self._options.bridge != options.Options().bridge
         names = [self._options.bridge] if fixed else [f"{stem}{n}" for n in range(1000)]
         for name in names:
-            if not links.index(name) or links.belongs(rtnl, name, self._alias(network.id)):
+            if not links.index(name) or bridges.belongs(rtnl, name, self._alias(network.id)):
                 return name
-            if links.abandoned(rtnl, name):
+            if bridges.abandoned(rtnl, name):
                 # A root that was deleted as files leaves its bridge behind.
                 links.delete(name)
                 firewall.uninstall(name)
                 return name
         return names[0]
 
-    def _others(self, network: str) -> records.Taken:
+    def _others(self, network: str) -> pools.Taken:
         return [
             (plan.subnet, f"network {record.name}")
-            for record in records.walk(self._root)
+            for record in ledger.walk(self._root)
             for plan in record.plans()
             if record.id != network
         ]
@@ -272,7 +266,7 @@ class BridgeDriver(NetworkDriver):
                     file.write("1")
         generation = 0
         if self._options.firewall:
-            held = leases.load(f"{self._root}/{record.id}").held.values()
+            held = ledger.lent(f"{self._root}/{record.id}").held.values()
             firewall.install(_rules(record), publication.forwards(record.plans(), held))
             generation = firewall.generation()
         else:
@@ -282,28 +276,29 @@ class BridgeDriver(NetworkDriver):
     def _ensure_bridge(self, rtnl: Netlink, record: Record) -> None:
         plans = record.plans()
         if links.index(record.bridge):
-            if not links.belongs(rtnl, record.bridge, self._alias(record.id)):
+            if not bridges.belongs(rtnl, record.bridge, self._alias(record.id)):
                 raise Conflict(
                     f"a link named {record.bridge} exists and is not network {record.name}'s bridge",
                     "remove it, or give the network another bridge name",
                 )
         else:
-            links.create_bridge(rtnl, record.bridge, plans[0].gateway, record.mtu)
+            bridges.create_bridge(rtnl, record.bridge, plans[0].gateway, record.mtu)
         links.mark(rtnl, record.bridge, self._alias(record.id))
         links.set_ipv6(record.bridge, record.ipv6)
-        links.address_bridge(rtnl, record.bridge, [links.Address(plan.gateway, plan.subnet) for plan in plans])
-        ports = [lease.host_interface for lease in leases.load(f"{self._root}/{record.id}").held.values()]
-        links.attach(rtnl, record.bridge, ports, isolated=not record.icc)
+        bridges.address_bridge(rtnl, record.bridge, [links.Address(plan.gateway, plan.subnet) for plan in plans])
+        ports = [lease.host_interface for lease in ledger.lent(f"{self._root}/{record.id}").held.values()]
+        bridges.attach(rtnl, record.bridge, ports, isolated=not record.icc)
 
     def _dismantle(self, record: Record, where: str) -> None:
         with Netlink() as rtnl:
-            if links.index(record.bridge) and links.belongs(rtnl, record.bridge, self._alias(record.id)):
+            if links.index(record.bridge) and bridges.belongs(rtnl, record.bridge, self._alias(record.id)):
                 links.delete(record.bridge)
         firewall.uninstall(record.bridge)
-        _unlink(self._mark_path(record))
-        for name in os.listdir(where):
-            os.unlink(f"{where}/{name}")
-        os.rmdir(where)
+        try:
+            os.unlink(self._mark_path(record))
+        except FileNotFoundError:
+            pass
+        records.forget(where)
 
     def _alias(self, network: str) -> str:
         # Whose bridge it is. The kernel keeps 255 bytes; the end of a path tells more than its beginning.
@@ -311,29 +306,31 @@ class BridgeDriver(NetworkDriver):
 
     # -- one container
 
-    def _lend(self, record: Record, where: str, request: EndpointRequest) -> Lease:
-        state = leases.load(where)
+    def _lend(self, record: Record, where: str, request: EndpointRequest) -> Veth:
+        state = ledger.lent(where)
         old = state.held.pop(request.container, None)
         if old and links.index(old.host_interface):
             raise Conflict(f"container {request.container[:12]} is connected to network {record.name} already")
         name = f"veth{os.urandom(6).hex()[:11]}"
         wanted = {False: request.address, True: request.address6}
-        lease = state.lend(request.container, record.plans(), wanted, name)
+        address, address6 = state.choose(record.plans(), wanted)
+        lease = Veth(host_interface=name, address=address, address6=address6)
+        state.held[request.container] = lease
         leases.save(where, state)
         return lease
 
     def _plug(
-        self, network: Network, record: Record, lease: Lease, sandbox: str, request: EndpointRequest, mac: str,
+        self, network: Network, record: Record, lease: Veth, sandbox: str, request: EndpointRequest, mac: str,
         local: Sequence[Address],
     ) -> Endpoint:  # fmt: skip
         plans = record.plans()
         addresses = [Address(lease.of(ipv6=plan.subnet.ipv6), plan.subnet) for plan in plans]
         mac = mac or subnets.mac(addresses[0].number)
-        plug = links.Plug(
+        plug = bridges.Plug(
             bridge=record.bridge, host_name=lease.host_interface, mac=mac, mtu=record.mtu,
             addresses=[*addresses, *local], name=request.interface, isolated=not record.icc,
         )
-        interface = links.plug(sandbox, plug)
+        interface = bridges.plug(sandbox, plug)
         endpoint = Endpoint(
             network=network.id, driver=network.driver, interface=interface, host_interface=lease.host_interface, mac=mac
         )
@@ -349,56 +346,47 @@ class BridgeDriver(NetworkDriver):
     def _publish(self, record: Record, where: str, container: str, claims: Sequence[Claim]) -> None:
         """Have claimed ports of the host lead to a container: by a proxy, and where there are rules by these."""
         plans = record.plans()
-        proxy = publication.serve(leases.load(where).held[container], plans, claims)
-        with self._locked():
-            state = leases.load(where)
+        proxy = publication.serve(ledger.lent(where).held[container], plans, claims)
+        with host.locked(self._root):
+            state = ledger.lent(where)
             others = publication.forwards(plans, state.held.values())
             ports = tuple(claim.mapping for claim in claims)
             lease = state.held[container] = msgspec.structs.replace(state.held[container], ports=ports, proxy=proxy)
             leases.save(where, state)
             if self._options.firewall:
-                with _host_locked():
+                with host.host_locked():
                     firewall.publish(_rules(record), publication.forwards(plans, [lease]), others)
 
-    def _relend(self, where: str, container: str, lease: Lease) -> None:
-        with self._locked():
-            state = leases.load(where)
+    def _relend(self, where: str, container: str, lease: Veth) -> None:
+        with host.locked(self._root):
+            state = ledger.lent(where)
             state.held[container] = lease
             leases.save(where, state)
 
     @staticmethod
-    def _withdraw(record: Record, lease: Lease) -> None:
+    def _withdraw(record: Record, lease: Veth) -> None:
         firewall.withdraw(_rules(record), publication.forwards(record.plans(), [lease]))
         if lease.proxy:
             publication.end(lease.proxy)
 
     def _give_back(self, where: str, container: str) -> None:
-        lease = leases.load(where).held.get(container)
+        lease = ledger.lent(where).held.get(container)
         if lease is None:
             return
-        record = records.load(where)
+        record = ledger.load(where)
         if lease.ports and record:
             self._withdraw(record, lease)
         # First the interface, then the lease: killed in between, the lease still says what is left to do. The
         # kernel takes a millisecond to bury a namespace and 35 to delete a veth; it is given the chance.
         if not links.vanishes(lease.host_interface):
             links.delete(lease.host_interface)
-        with self._locked():
-            state = leases.load(where)
+        with host.locked(self._root):
+            state = ledger.lent(where)
             if state.held.get(container) == lease:
                 del state.held[container]
                 leases.save(where, state)
 
     # -- files
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        lock = os.open(f"{self._root}/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(lock)
 
     def _mark_path(self, record: Record) -> str:
         return f"{self._run_root}/{record.id}.json"
@@ -418,31 +406,8 @@ class BridgeDriver(NetworkDriver):
         os.rename(temporary, self._mark_path(record))
 
 
-@contextmanager
-def _host_locked() -> Iterator[None]:
-    lock = os.open(_HOST_LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(lock)
-
-
-@contextmanager
-def _translated(what: str) -> Iterator[None]:
-    try:
-        yield
-    except SampanError:
-        raise
-    except OSError as error:
-        reason = f"{what}: {error.strerror or error}"
-        if error.errno in (errno.EPERM, errno.EACCES):
-            raise Denied(reason, "it takes root, with CAP_NET_ADMIN and CAP_SYS_ADMIN") from error
-        if error.errno in (errno.EOPNOTSUPP, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT):
-            raise Unsupported(reason, "the kernel needs the bridge and veth modules") from error
-        if error.errno == errno.ENOENT and error.filename:
-            raise NotFound(f"{what}: no such sandbox: {error.filename}") from error
-        raise Unavailable(reason) from error
+def _translated(network: Network) -> AbstractContextManager[None]:
+    return host.translated(f"network {network.name}", "the bridge and veth modules")
 
 
 def _rules(record: Record) -> Rules:
@@ -450,22 +415,7 @@ def _rules(record: Record) -> Rules:
     return Rules(record.bridge, subnets, record.internal, record.masquerade, record.icc)
 
 
-def _link_local(text: str) -> Address:
-    """Return an address of the interface alone. Raises InvalidInput."""
-    number = subnets.number(text)
-    for subnet in _LINK_LOCAL:
-        if (":" in text) == subnet.ipv6 and subnet.host(number):
-            return Address(number, subnet, local=True)
-    raise InvalidInput(f"invalid link-local address {text}")
-
-
 def _forwarding(ipv6: bool) -> bool:
     with open(_FORWARDING[ipv6]) as file:
         return file.read().strip() != "0"
 
-
-def _unlink(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        pass

@@ -29,9 +29,9 @@ from sampan.errors import Unsupported
 from sampan.kernel import nftables
 from sampan.kernel.netlink import ACK, DUMP, NETFILTER, Message, Netlink, Refused, absent, attributes, nfnetlink
 from sampan.kernel.nftables import EQ, IIFNAME, NEQ, OIFNAME, Expression, Table
+from sampan.model import subnet as subnets
+from sampan.model.subnet import Subnet
 from sampan_plugins.network.bridge import iptables
-from sampan_plugins.network.bridge import subnet as subnets
-from sampan_plugins.network.bridge.subnet import Subnet
 
 if TYPE_CHECKING:
     from sampan_plugins.network.bridge.publishing import Forward

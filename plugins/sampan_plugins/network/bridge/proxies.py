@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 from sampan.errors import Unavailable
 from sampan.kernel.starttime import started
-from sampan_plugins.network.bridge.leases import Proxy
+from sampan_plugins.network.bridge.ledger import Proxy
 from sampan_plugins.network.bridge.ports import Claim
 
 _PATIENCE_MS = 5000

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
+from sampan.addressing.pools import Plan
 from sampan.errors import SampanError
 from sampan.model.network import EndpointRequest
-from sampan_plugins.network.bridge.leases import Lease, Proxy
-from sampan_plugins.network.bridge.records import Plan
+from sampan_plugins.network.bridge.ledger import Proxy, Veth
 
 if TYPE_CHECKING:
     from sampan_plugins.network.bridge.ports import Claim
@@ -33,7 +33,7 @@ def claimed(request: EndpointRequest) -> Iterator[Sequence[Claim]]:
         yield claims
 
 
-def serve(lease: Lease, plans: Sequence[Plan], claims: Sequence[Claim]) -> Proxy:
+def serve(lease: Veth, plans: Sequence[Plan], claims: Sequence[Claim]) -> Proxy:
     """Have a process carry what comes to claimed ports to the container with this lease: by the same family if it can.
 
     Raises Unavailable when it cannot be started.
@@ -52,7 +52,7 @@ def end(proxy: Proxy) -> None:
     proxies.end(proxy)
 
 
-def forwards(plans: Sequence[Plan], held: Iterable[Lease]) -> list[Forward]:
+def forwards(plans: Sequence[Plan], held: Iterable[Veth]) -> list[Forward]:
     """Return where rules are to lead ports: to addresses of the same family, from those that leave the host."""
     published = [lease for lease in held if lease.ports]
     if not published:

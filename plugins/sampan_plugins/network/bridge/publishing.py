@@ -19,7 +19,7 @@ import msgspec
 from sampan.kernel import nftables
 from sampan.kernel.netlink import ACK, CREATE, Attribute, Message, Netlink, Refused, absent, padded
 from sampan.kernel.nftables import DATA, DELSETELEM, EQ, KEY, NEQ, NEWSET, NEWSETELEM, Expression, Table
-from sampan_plugins.network.bridge import subnet as subnets
+from sampan.model import subnet as subnets
 from sampan_plugins.network.bridge.ports import ANY
 
 _MAP = 8

@@ -6,8 +6,9 @@ import ipaddress
 
 import pytest
 
+from sampan.addressing import pools
 from sampan.errors import InvalidInput
-from sampan_plugins.network.bridge import records, subnet
+from sampan.model import subnet
 
 
 @pytest.mark.parametrize(
@@ -61,10 +62,10 @@ def test_hosts_of_a_part() -> None:
 
 
 def test_the_pool_is_private_and_in_order() -> None:
-    pool = [ipaddress.ip_network(text) for text in records.POOL]
+    pool = [ipaddress.ip_network(text) for text in pools.POOL]
     assert all(network.is_private for network in pool)
     assert len(set(pool)) == len(pool) > 100
-    assert all(str(subnet.parse(text)) == text for text in records.POOL)
+    assert all(str(subnet.parse(text)) == text for text in pools.POOL)
 
 
 def test_an_addresss_mac() -> None:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from sampan.kernel.netlink import ACK, CREATE, DUMP, EXCL, Netlink
+from sampan.kernel.rtnetlink import Request, decode, messages
 from sampan.testing.sandbox import fresh_host
-from sampan_plugins.network.bridge.netlink import Request, decode, messages
 
 NEWLINK, GETLINK = 16, 18
 

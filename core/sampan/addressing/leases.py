@@ -9,48 +9,38 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
+from typing import Generic, TypeVar
 
 import msgspec
 
+from sampan.addressing.pools import Plan
 from sampan.errors import Conflict, Corrupt, InvalidInput, Unavailable
-from sampan.model.network import PortMapping
-from sampan_plugins.network.bridge import subnet as subnets
-from sampan_plugins.network.bridge.records import Plan
+from sampan.model import subnet as subnets
 
 
-class Proxy(msgspec.Struct, frozen=True):
-    """The process that holds a container's ports of the host, by its id and when it began."""
+class Lease(msgspec.Struct, frozen=True, kw_only=True):
+    """A container's addresses as numbers; 0: none of that family. Drivers add what they must know of it."""
 
-    pid: int
-    start: int
-
-
-class Lease(msgspec.Struct, frozen=True):
-    """A container's addresses, as numbers, and the name of its interface on the host; 0: none of that family.
-
-    ``ports`` are the host's for it, which the ``proxy`` holds.
-    """
-
-    address: int
-    host_interface: str
+    address: int = 0
     address6: int = 0
-    ports: tuple[PortMapping, ...] = ()
-    proxy: Proxy | None = None
 
     def of(self, *, ipv6: bool) -> int:
         """Return the address of a family."""
         return self.address6 if ipv6 else self.address
 
 
-class Leases(msgspec.Struct):
+L = TypeVar("L", bound=Lease)
+
+
+class Leases(msgspec.Struct, Generic[L]):
     """The leases of one network by container id, and the address of each family that was lent last."""
 
     last: int = 0
-    held: dict[str, Lease] = {}
+    held: dict[str, L] = {}
     last6: int = 0
 
-    def lend(self, container: str, plans: Collection[Plan], wanted: Mapping[bool, str], interface: str) -> Lease:
-        """Lend an address of each plan: one that is wanted, or the next free one above the last lent, wrapping around.
+    def choose(self, plans: Collection[Plan], wanted: Mapping[bool, str]) -> tuple[int, int]:
+        """Return a new lease's addresses, IPv4 and IPv6: those wanted, or the next free, wrapping around.
 
         ``wanted`` has addresses by whether they are of IPv6. Raises Conflict when one is taken, InvalidInput when it is
         no host address of a subnet, Unavailable when none is free.
@@ -59,9 +49,7 @@ class Leases(msgspec.Struct):
         for ipv6, address in wanted.items():
             if address and ipv6 not in chosen:
                 raise InvalidInput(_elsewhere(address))
-        lease = Lease(chosen.get(False, 0), interface, chosen.get(True, 0))
-        self.held[container] = lease
-        return lease
+        return chosen.get(False, 0), chosen.get(True, 0)
 
     def _choose(self, plan: Plan, wanted: str) -> int:
         ipv6 = plan.subnet.ipv6
@@ -97,20 +85,20 @@ def _elsewhere(address: str) -> str:
     return f"Invalid address {address}: It does not belong to any of this network's subnets"
 
 
-def load(directory: str) -> Leases:
+def load(directory: str, kind: type[Leases[L]]) -> Leases[L]:
     """Read a network's leases. The caller holds the driver's lock. Raises Corrupt."""
     path = _path(directory)
     try:
         with open(path, "rb") as file:
-            return msgspec.json.decode(file.read(), type=Leases)
+            return msgspec.json.decode(file.read(), type=kind)
     except FileNotFoundError:
-        return Leases()
+        return kind()
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
         raise Corrupt(f"the address leases in {path} cannot be read: {error}",
                       "stop this network's containers and remove the file") from error
 
 
-def save(directory: str, leases: Leases) -> None:
+def save(directory: str, leases: Leases[L]) -> None:
     """Replace a network's leases. The caller holds the driver's lock."""
     path = _path(directory)
     with open(path + ".new", "wb") as file:

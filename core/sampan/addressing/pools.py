@@ -1,4 +1,4 @@
-"""Remember the driver's networks in its root, and settle what users left open."""
+"""Choose the subnets of a network: what users ask, checked, and what they left open, filled in."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from sampan.errors import Conflict, Corrupt, InvalidInput
+from sampan.errors import Conflict, InvalidInput
+from sampan.model import subnet as subnets
 from sampan.model.network import Network, Pool
-from sampan_plugins.network.bridge import subnet as subnets
-from sampan_plugins.network.bridge.subnet import Subnet
+from sampan.model.subnet import Subnet
 
-# Where the driver looks for a free subnet: first where neither Docker, Podman, Kubernetes' common add-ons nor
+# Where drivers look for a free subnet: first where neither Docker, Podman, Kubernetes' common add-ons nor
 # LXD begin; then, for hosts whose VPN claims all of 10/8, in the other private ranges.
 POOL = (
     *(f"10.{n}.0.0/16" for n in range(117, 200)),
@@ -33,84 +33,6 @@ class Plan(msgspec.Struct, frozen=True):
     reserved: frozenset[int] = frozenset()
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """A network as the driver keeps it, with one pool of each family that it has, IPv4 first.
-
-    ``icc``: its containers reach each other. ``asked``: the plugin's options, as text, that the default network was
-    made from.
-    """
-
-    id: str
-    name: str
-    bridge: str
-    pools: tuple[Pool, ...] = ()
-    mtu: int = 0
-    internal: bool = False
-    masquerade: bool = True
-    icc: bool = True
-    asked: str = ""
-
-    @property
-    def ipv6(self) -> bool:
-        """Whether it has IPv6 addresses."""
-        return any(pool.ipv6 for pool in self.pools)
-
-    def plans(self) -> list[Plan]:
-        """Return the pools as numbers."""
-        return [plan(pool) for pool in self.pools]
-
-
-class _Former(msgspec.Struct, frozen=True):
-    """What a record had instead of pools before networks had more than one."""
-
-    subnet: str = ""
-    gateway: str = ""
-    automatic: bool = False
-
-
-def directory(root: str, network: Network) -> str:
-    """Return the network's own directory. Raises InvalidInput for an id that is no file name."""
-    if not network.id or "/" in network.id or network.id.startswith("."):
-        raise InvalidInput(f"invalid network id {network.id!r}")
-    return f"{root}/{network.id}"
-
-
-def load(where: str) -> Record | None:
-    """Read the record in a network's directory, None when there is none. Raises Corrupt."""
-    try:
-        with open(f"{where}/network.json", "rb") as file:
-            content = file.read()
-        record = msgspec.json.decode(content, type=Record)
-        if not record.pools:
-            former = msgspec.json.decode(content, type=_Former)
-            pool = Pool(subnet=former.subnet, gateway=former.gateway, automatic=former.automatic)
-            record = msgspec.structs.replace(record, pools=(pool,))
-        return record
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise Corrupt(f"{where}/network.json cannot be read: {error}", "remove the file") from error
-
-
-def save(where: str, record: Record) -> None:
-    """Keep a record, over a power cut too. The caller holds the driver's lock."""
-    os.makedirs(where, mode=0o700, exist_ok=True)
-    temporary = f"{where}/network.json.new"
-    with open(temporary, "wb") as file:
-        file.write(msgspec.json.encode(record))
-        file.flush()
-        os.fsync(file.fileno())
-    os.rename(temporary, f"{where}/network.json")
-
-
-def walk(root: str) -> Iterator[Record]:
-    """Yield every record."""
-    for name in sorted(os.listdir(root)):
-        record = load(f"{root}/{name}")
-        if record:
-            yield record
-
-
 def wanted(network: Network) -> dict[bool, Pool]:
     """Return what a user wants of each family the network has, by whether that is IPv6. Raises InvalidInput."""
     found = {ipv6: Pool() for ipv6, has in ((False, network.ipv4), (True, network.ipv6)) if has}
@@ -121,7 +43,7 @@ def wanted(network: Network) -> dict[bool, Pool]:
                 f"--ipv{6 if pool.ipv6 else 4} gives it that",
             )
         if found[pool.ipv6] != Pool():
-            raise InvalidInput("bridge driver doesn't support multiple subnets")
+            raise InvalidInput(f"{network.driver} driver doesn't support multiple subnets")
         if not pool.subnet and pool != Pool():
             raise InvalidInput("every ip-range or gateway must have a corresponding subnet")
         found[pool.ipv6] = pool

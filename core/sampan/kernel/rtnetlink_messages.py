@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from sampan_plugins.network.bridge.netlink import import_alone
+from sampan.kernel.rtnetlink import import_alone
 
 
 class Messages(msgspec.Struct, frozen=True):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from sampan.kernel.netlink import REQUEST, Message
 
 if TYPE_CHECKING:
-    from sampan_plugins.network.bridge.messages import Messages
+    from sampan.kernel.rtnetlink_messages import Messages
 
 
 class Request(Message):
@@ -54,7 +54,7 @@ def decode(message_class: Any, message: bytes) -> Any:
 
 def messages() -> Messages:
     """Return the message classes. Not for use while another thread imports pyroute2."""
-    from sampan_plugins.network.bridge.messages import MESSAGES
+    from sampan.kernel.rtnetlink_messages import MESSAGES
 
     return MESSAGES
 
