@@ -53,6 +53,43 @@ def test_a_tmpfs_volume_is_shared_and_unmounted_at_the_end(sampan: Sampan) -> No
     sampan.run("volume", "rm", "scratch")
 
 
+def test_an_image_is_mounted(sampan: Sampan) -> None:
+    sampan.run("run", "--name", "maker", "--net=none", "bb:1", "sh", "-c", "mkdir -p /a/b && echo made > /a/b/file")
+    sampan.run("commit", "maker", "assets:1")
+    sampan.run("rm", "maker")
+    whole, part = "type=image,src=assets:1,dst=/m", "type=image,source=assets:1,target=/p,image-subpath=a/b/file"
+    sampan.run("run", "-d", "--net=none", "--name", "c1", "--mount", whole, "--mount", part, "bb:1", "sleep", "100")
+    assert sampan.run("exec", "c1", "cat", "/m/a/b/file", "/p") == "made\nmade"
+    for words in (("touch", "/m/new"), ("rm", "/m/a/b/file")):
+        assert "Read-only file system" in sampan.fails("exec", "c1", *words, code=1)
+    (shown,) = json.loads(sampan.run("inspect", "c1"))
+    identity = sampan.run("image", "inspect", "-f", "{{.Id}}", "assets:1")
+    mount = {"Type": "image", "Name": "assets:1", "Source": identity, "Mode": "", "RW": False, "Propagation": ""}
+    assert sorted(shown["Mounts"], key=lambda one: one["Destination"]) == [
+        {**mount, "Destination": "/m"}, {**mount, "Destination": "/p"}]
+    assert shown["HostConfig"]["Mounts"] == [
+        {"Type": "image", "Source": "assets:1", "Target": "/m"},
+        {"Type": "image", "Source": "assets:1", "Target": "/p", "ImageOptions": {"Subpath": "a/b/file"}}]
+    assert "is using its referenced image" in sampan.fails("rmi", "assets:1")
+    sampan.run("stop", "-t", "0", "c1")
+    assert "(cannot be forced) - image is mounted by container" in sampan.fails("rmi", "-f", identity)
+    assert sampan.run("image", "prune", "-af").endswith("0B")
+    sampan.run("start", "c1")
+    assert sampan.run("exec", "c1", "cat", "/p") == "made"
+    sampan.run("rm", "-f", "c1")
+    sampan.run("rmi", "assets:1")
+    for mount_flag, told in {
+        "type=image,src=assets:1,dst=/m": "No such image: assets:1",
+        "type=image,src=bb:1,dst=/m,image-subpath=../etc":
+            'invalid mount config for type "image": subpath must be a relative path within the volume',
+    }.items():
+        assert sampan.fails("run", "--rm", "--net=none", "--mount", mount_flag, "bb:1", "true", code=125) == told
+    nowhere = "type=image,src=bb:1,dst=/m,image-subpath=none"
+    assert sampan.fails("run", "--rm", "--net=none", "--mount", nowhere, "bb:1", "true", code=127) == (
+        "cannot access path none of image bb:1: no such file or directory")
+    assert sampan.run("ps", "-aq") == ""
+
+
 def test_a_plugin_of_dockers_that_goes_away_holds_no_container_up(sampan: Sampan) -> None:
     sockets = sampan.directory / "s"
     sockets.mkdir()

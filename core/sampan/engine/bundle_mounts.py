@@ -66,8 +66,17 @@ def check(volumes: tuple[Volume, ...]) -> None:
         if target in targets:
             raise InvalidInput(f"Duplicate mount point: {volume.target}")
         targets.add(target)
+        if volume.subpath and not _local(volume.subpath):
+            raise InvalidInput(
+                f'invalid mount config for type "{volume.kind}": subpath must be a relative path within the volume'
+            )
         if volume.kind == "bind":
             _check_source(volume)
+
+
+def _local(path: str) -> bool:
+    """Tell whether a relative path stays below where it begins, links aside."""
+    return not path.startswith("/") and os.path.normpath(path).partition("/")[0] != ".."
 
 
 def _check_source(volume: Volume) -> None:
@@ -88,7 +97,7 @@ def _volume(volume: Volume, place: str) -> oci.Mount:
         options = [*_TMPFS, *volume.options]
         return oci.Mount(destination=target, type="tmpfs", source="tmpfs", options=options)
     options = ["bind" if volume.recursive == "disabled" else "rbind"]
-    if volume.read_only:
+    if not volume.writable:
         options.append("ro" if volume.recursive == "writable" else "rro")
     options.append(volume.propagation or "rprivate")
     return oci.Mount(destination=target, type="bind", source=place or volume.source, options=options)

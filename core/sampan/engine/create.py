@@ -48,9 +48,10 @@ def create(engine: Engine, spec: ContainerSpec) -> Container:
         engine.storage(container.storage_driver).prepare(container.id, chain)
         os.makedirs(engine.layout.container(container.id), mode=0o700)
         # The container is on record: from here on nobody removes what it uses.
-        if wanted:
+        if container.spec.volumes:
             from sampan.engine import volume_use, volumes
 
+            volume_use.unpack_images(engine, container)
             for volume in wanted:
                 volumes.ensure(engine, volume)
             volume_use.fill(engine, container)

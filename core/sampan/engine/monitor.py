@@ -330,7 +330,7 @@ class Monitor:
         mount.mount("none", "", "/", ("rslave",))
         os.makedirs(f"{self._bundle}/rootfs", mode=0o700, exist_ok=True)
         mount.mount_all(engine.storage(container.storage_driver).mounts(container.id), f"{self._bundle}/rootfs")
-        places = volume_use.parts(container, places, self._bundle)
+        places = volume_use.parts(engine, container, places, self._bundle)
         memory = sharing.memory(engine, container, joined, self._bundle)
         draft = bundle.Draft(engine, container, network_owner, self._bundle, joined, places, memory)
         self._log = self._open_log()

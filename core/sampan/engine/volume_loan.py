@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def lent(engine: Engine, container: Container) -> Iterator[dict[str, int]]:
     """Yield detached clones of a container's volumes, bind mounts and host files by their targets, parents first.
 
-    As with Docker, what is a tmpfs while it runs is nothing now. Raises NotFound for a volume, or a part of one, that
-    is gone, and what its driver raises.
+    As with Docker, what is a tmpfs while it runs is nothing now, and so is an image. Raises NotFound for a volume, or a
+    part of one, that is gone, and what its driver raises.
     """
     bundle_mounts.check(container.spec.volumes)
     with ExitStack() as stack:
@@ -32,7 +32,7 @@ def lent(engine: Engine, container: Container) -> Iterator[dict[str, int]]:
         sources = _host_files(engine, container)
         for volume in container.spec.volumes:
             target = os.path.normpath(volume.target)
-            if volume.kind == "tmpfs":
+            if volume.kind in ("tmpfs", "image"):
                 sources.pop(target, None)
             else:
                 place = volume.source if volume.kind == "bind" else _borrow(engine, stack, operation, volume)

@@ -15,6 +15,7 @@ from sampan.errors import InvalidInput, NotFound
 from sampan.kernel import mount as mounting
 from sampan.kernel import paths
 from sampan.model.container import Container, ContainerSpec, Volume
+from sampan.model.digest import Digest
 from sampan.model.volume import VolumeRecord
 from sampan.store import locks
 
@@ -33,7 +34,7 @@ def settle(engine: Engine, spec: ContainerSpec, defaults: Defaults) -> Container
     """Return the spec with all it mounts: its own, those of the containers it names, then the image's volumes.
 
     A target that has something already gets nothing else; anonymous volumes get their names. Raises NotFound for
-    another container, InvalidInput.
+    another container or an image, InvalidInput.
     """
     chosen = {os.path.normpath(volume.target): volume for volume in spec.volumes}
     for text in spec.volumes_from:
@@ -44,7 +45,7 @@ def settle(engine: Engine, spec: ContainerSpec, defaults: Defaults) -> Container
     if not chosen:
         return spec
     return msgspec.structs.replace(
-        spec, volumes=tuple(_named(volume, spec) for volume in chosen.values()),
+        spec, volumes=tuple(_named(engine, volume, spec) for volume in chosen.values()),
         image_volumes=tuple(defaults.volumes or ()),
     )
 
@@ -59,7 +60,9 @@ def _of_another(engine: Engine, text: str) -> Iterator[Volume]:
             yield msgspec.structs.replace(volume, read_only=True) if mode == "ro" else volume
 
 
-def _named(volume: Volume, spec: ContainerSpec) -> Volume:
+def _named(engine: Engine, volume: Volume, spec: ContainerSpec) -> Volume:
+    if volume.kind == "image" and not volume.image:
+        return msgspec.structs.replace(volume, image=engine.image(volume.source).id)
     if volume.kind != "volume":
         return volume
     return msgspec.structs.replace(
@@ -131,17 +134,42 @@ def mount(engine: Engine, container: Container) -> dict[str, str]:
     return places
 
 
-def parts(container: Container, places: dict[str, str], bundle: str) -> dict[str, str]:
-    """Return the paths to mount: where only a part of a volume is asked for, that part, mounted below ``bundle``.
+def parts(engine: Engine, container: Container, places: dict[str, str], bundle: str) -> dict[str, str]:
+    """Return the paths to mount: images, and where only a part of one or of a volume is asked for, that part.
 
-    To be called in the monitor's own mount namespace, with which these mounts go. Raises NotFound where there is none.
+    To be called in the monitor's own mount namespace, where these are mounted below ``bundle``, and with which the
+    mounts go. Raises NotFound where there is no such part.
     """
     found = dict(places)
     for number, volume in enumerate(container.spec.volumes):
+        if volume.kind == "image":
+            found[volume.target] = f"{bundle}/{PART}{number}-image"
+            _mount_image(engine, container, volume, found[volume.target])
         if volume.subpath:
-            found[volume.target] = f"{bundle}/{PART}{number}"
-            _mount_part(places[volume.target], volume, found[volume.target])
+            whole, found[volume.target] = found[volume.target], f"{bundle}/{PART}{number}"
+            _mount_part(whole, volume, found[volume.target])
     return found
+
+
+def unpack_images(engine: Engine, container: Container) -> None:
+    """Have the images that a container mounts unpacked by its storage driver."""
+    for volume in container.spec.volumes:
+        if volume.kind == "image":
+            _unpacked(engine, container, volume)
+
+
+def _unpacked(engine: Engine, container: Container, volume: Volume) -> Digest | None:
+    from sampan.engine import unpack
+
+    image = engine.store.images.get(Digest(volume.image))
+    return unpack.ensure_unpacked(engine, image, container.storage_driver)
+
+
+def _mount_image(engine: Engine, container: Container, volume: Volume, target: str) -> None:
+    chain = _unpacked(engine, container, volume)
+    os.mkdir(target, 0o700)
+    if chain:
+        mounting.mount_all(engine.storage(container.storage_driver).mounts(chain), target)
 
 
 def open_part(where: str, volume: Volume) -> int:
@@ -156,7 +184,7 @@ def open_part(where: str, volume: Volume) -> int:
         return paths.open_in(root, volume.subpath)
     except OSError as error:
         raise NotFound(
-            f"cannot access path {volume.subpath} of volume {volume.source}: {(error.strerror or '').lower()}"
+            f"cannot access path {volume.subpath} of {volume.kind} {volume.source}: {(error.strerror or '').lower()}"
         ) from error
     finally:
         os.close(root)

@@ -35,9 +35,10 @@ ALIVE = (*RUNNING, Status.RESTARTING)
 
 
 class Volume(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One ``-v``, ``--mount`` or ``--tmpfs``. ``kind`` is ``bind``, ``volume`` or ``tmpfs``.
+    """One ``-v``, ``--mount`` or ``--tmpfs``. ``kind`` is ``bind``, ``volume``, ``tmpfs`` or ``image``.
 
-    ``source`` is a path, or a volume's name, empty for an ``anonymous`` one until the container is created; ``driver``,
+    ``source`` is a path, an image as the user names it, whose id is ``image`` once the container is created, or a
+    volume's name, empty for an ``anonymous`` one until then; ``driver``,
     ``driver_options`` and ``labels`` are for a volume that is made then, and ``copy`` says that it is filled from the
     image if it is empty. ``subpath`` mounts a part of it. ``recursive`` is for what is mounted below a bind's source:
     ``disabled`` leaves that out, ``writable`` keeps it writable where the bind is read-only, ``readonly`` makes it
@@ -48,6 +49,7 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     kind: str
     target: str
     source: str = ""
+    image: str = ""
     read_only: bool = False
     options: tuple[str, ...] = ()
     create_source: bool = False
@@ -59,6 +61,11 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     driver_options: dict[str, str] = {}
     labels: dict[str, str] = {}
     given: str = ""
+
+    @property
+    def writable(self) -> bool:
+        """Whether the container may write there."""
+        return not self.read_only and self.kind != "image"
 
     @property
     def propagation(self) -> str:

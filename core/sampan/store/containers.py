@@ -84,8 +84,11 @@ class Containers:
         return self.with_status(*ALIVE)
 
     def using(self, image: Digest) -> list[Container]:
-        """Return the containers made from an image."""
-        return [_decode(row[0]) for row in self._database.all("SELECT record FROM containers WHERE image = ?", image)]
+        """Return the containers made from an image, and those that mount it."""
+        # What a record says of mounts is looked for as text first, for that costs a hundredth of reading it.
+        query = "SELECT record FROM containers WHERE image = ?1 OR instr(record, CAST(?1 AS BLOB))"
+        found = [_decode(row[0]) for row in self._database.all(query, image)]
+        return [one for one in found if image == one.image_id or image in (each.image for each in one.spec.volumes)]
 
     def update(self, container: str, *, expected: tuple[Status, ...] = (), **changes: Any) -> Container:
         """Change fields of a record and return it; raises Conflict unless its state is an ``expected`` one."""

@@ -84,6 +84,7 @@ _KEYS = {"src": "source", "dst": "target", "destination": "target", "ro": "reado
 _KNOWN = frozenset((
     "type", "source", "target", "readonly", "consistency", "bind-propagation", "bind-nonrecursive", "bind-recursive",
     "volume-nocopy", "volume-label", "volume-driver", "volume-opt", "volume-subpath", "tmpfs-size", "tmpfs-mode",
+    "image-subpath",
 ))  # fmt: skip
 
 
@@ -94,7 +95,7 @@ def _mount(fields: dict[str, str]) -> Volume:
     options = _tmpfs_options(fields)
     if not target:
         raise InvalidInput("target is required")
-    for other in ("bind", "volume", "tmpfs"):
+    for other in ("bind", "volume", "image", "tmpfs"):
         if other != kind and any(key.startswith(f"{other}-") for key in fields):
             raise InvalidInput(f"cannot mix '{other}-*' options with mount type '{kind}'")
     recursive = _recursive(fields)
@@ -108,7 +109,7 @@ def _mount(fields: dict[str, str]) -> Volume:
     path = os.path.abspath(source) if kind == "bind" else source
     return Volume(
         kind=kind, target=_absolute(target), source=path, read_only=read_only, options=tuple(options),
-        copy=fields.get("volume-nocopy", "false") not in TRUE, subpath=fields.get("volume-subpath", ""),
+        copy=fields.get("volume-nocopy", "false") not in TRUE, subpath=fields.get(f"{kind}-subpath", ""),
         recursive=recursive, driver=fields.get("volume-driver", ""), labels=_pairs(fields.get("volume-label", "")),
         driver_options=_pairs(fields.get("volume-opt", "")), given="mount",
     )
@@ -142,9 +143,9 @@ def _pairs(text: str) -> dict[str, str]:
 
 
 def _problem(kind: str, source: str, propagation: str) -> str:
-    if kind not in ("bind", "volume", "tmpfs"):
+    if kind not in ("bind", "volume", "tmpfs", "image"):
         return "mount type unknown"
-    if kind == "bind" and not source:
+    if kind in ("bind", "image") and not source:
         return "field Source must not be empty"
     if kind == "tmpfs" and source:
         return "field Source must not be specified"

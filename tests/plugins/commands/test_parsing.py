@@ -34,6 +34,8 @@ def test_volume_that_is_none(text, message):
 @pytest.mark.parametrize(("text", "message"), [
     ("type=bind,source=/tmp", "target is required"),
     ("type=bind,target=/tmp", 'invalid mount config for type "bind": field Source must not be empty'),
+    ("type=image,target=/tmp", 'invalid mount config for type "image": field Source must not be empty'),
+    ("type=image,src=a,dst=/m,volume-nocopy", "cannot mix 'volume-*' options with mount type 'image'"),
     ("type=foo,target=/tmp", 'invalid mount config for type "foo": mount type unknown'),
     ("type=bind,foo=bar,target=/tmp", "unexpected key 'foo' in 'foo=bar'"),
     ("type=bind,foo,target=/tmp", "invalid field 'foo' must be a key=value pair"),
@@ -59,6 +61,8 @@ def test_mount():
     assert _volumes.mount("type=bind,src=/a,dst=/b,readonly,bind-propagation=shared") == Volume(
         kind="bind", source="/a", target="/b", read_only=True, options=("shared",), given="mount")
     assert _volumes.mount('type=bind,"src=/a,b",dst=/b').source == "/a,b"
+    assert _volumes.mount("type=image,src=a:1,dst=/m,image-subpath=b/c") == Volume(
+        kind="image", source="a:1", target="/m", subpath="b/c", given="mount")
     assert _volumes.mount("type=tmpfs,dst=/t,tmpfs-size=1m,tmpfs-mode=1770").options == ("size=1048576", "mode=1770")
 
 

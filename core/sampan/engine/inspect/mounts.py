@@ -58,7 +58,9 @@ def _mount(volume: Volume) -> dict[str, Any]:
     found: dict[str, Any] = {
         "Type": volume.kind, "Source": "" if volume.anonymous else volume.source, "Target": volume.target,
         "ReadOnly": volume.read_only, "BindOptions": _bind_options(volume),
-        "VolumeOptions": _volume_options(volume), "TmpfsOptions": _tmpfs_options(volume),
+        "VolumeOptions": _volume_options(volume) if volume.kind == "volume" else {},
+        "ImageOptions": {"Subpath": volume.subpath} if volume.kind == "image" and volume.subpath else {},
+        "TmpfsOptions": _tmpfs_options(volume),
     }  # fmt: skip
     return {key: value for key, value in found.items() if value}
 
@@ -96,6 +98,9 @@ def _mounted(engine: Engine, volume: Volume) -> dict[str, Any]:
         named = {"Name": volume.source}
         driver = {"Driver": record.driver if record else volume.driver}
         source = engine.volumes(record.driver).where(record.name) if record else ""
+    elif volume.kind == "image":
+        # Docker tells where it has the image mounted; here that is nowhere but in the container.
+        source, named = volume.image, {"Name": volume.source}
     return {
         "Type": volume.kind,
         **named,
@@ -103,7 +108,7 @@ def _mounted(engine: Engine, volume: Volume) -> dict[str, Any]:
         "Destination": volume.target,
         **driver,
         "Mode": _shown_mode(volume),
-        "RW": not volume.read_only,
+        "RW": volume.writable,
         "Propagation": (volume.propagation or "rprivate") if volume.kind == "bind" else "",
     }
 
