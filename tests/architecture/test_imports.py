@@ -35,7 +35,9 @@ ROOMS = {
     "sampan.engine.naming.server": ({"engine", "store", "kernel", "model", "errors"}, {"msgspec", "dnslib"}),
     "sampan.cli": ({"cli", "config", "plugin", "engine", "errors", "model", ""}, {"click", "msgspec"}),
     "sampan.testing": (
-        {"testing", "contracts", "model", "errors", "naive", "kernel", "layers"}, {"msgspec", "pytest"},
+        {"testing", "contracts", "model", "errors", "naive", "kernel", "layers", "engine.confinement", "plugin",
+         "config", "cli"},
+        {"msgspec", "pytest", "click"},
     ),
     "sampan": ({"config", "engine", "plugin.markers"}, set()),
 }

@@ -36,7 +36,8 @@ import pytest
 from sampan.contracts.network import NetworkDriver
 from sampan.errors import Conflict, InvalidInput, NotFound, SampanError
 from sampan.model.network import Endpoint, EndpointRequest, Network, Pool, PortMapping
-from sampan.testing.sandbox import PATIENCE, Sandbox, forked, fresh_host, listener, reaches, route_out
+from sampan.testing.forking import forked
+from sampan.testing.sandbox import PATIENCE, Sandbox, fresh_host, listener, reaches, route_out
 
 Make = Callable[[str, str], tuple[NetworkDriver, Network]]
 

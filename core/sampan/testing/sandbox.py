@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from sampan.kernel import netns, routes
@@ -94,24 +93,6 @@ def reaches(source: Sandbox | None, target: Sandbox, address: str, patience: flo
         except OSError:
             return False
     return True
-
-
-def forked(work: Callable[[], object]) -> int:
-    """Run ``work`` in a child process and return its pid; the child ends with 0, or with 1 on an exception."""
-    with warnings.catch_warnings():
-        # Newer Pythons warn of forks beside threads; a test runner's idle helpers hold no lock we take.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        pid = os.fork()
-    if pid:
-        return pid
-    status = 1
-    try:
-        work()
-        status = 0
-    except BaseException as error:
-        os.write(2, f"in the child: {error!r}\n".encode())
-    finally:
-        os._exit(status)
 
 
 def route_out(sandbox: Sandbox, endpoint: Endpoint) -> None:

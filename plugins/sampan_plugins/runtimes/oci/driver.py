@@ -134,17 +134,18 @@ class OCIRuntime(Runtime, Pauses, Updates, Measures):
         return f"{self._run_root}/bundles/{container}"
 
     def _state(self, container: str) -> dict[str, Any]:
-        return msgspec.json.decode(self._program.run("state", container), type=dict[str, Any])
+        """Return what the program tells of a container; nothing when there is none."""
+        try:
+            return msgspec.json.decode(self._program.run("state", container), type=dict[str, Any])
+        except NotFound:
+            return {}
 
     def _status(self, container: str) -> str:
         return str(self._state(container).get("status", ""))
 
     def _running(self, container: str) -> int:
         """Return the pid of a first process that exists. Raises Conflict."""
-        try:
-            state = self._state(container)
-        except NotFound:
-            state = {}
+        state = self._state(container)
         if state.get("status") not in ("created", "running", "paused"):
             raise Conflict(f"container {container} is not running")
         return int(state["pid"])

@@ -15,7 +15,8 @@ import pytest
 
 from sampan.errors import Conflict, Corrupt, InvalidInput, NotFound, Unavailable
 from sampan.model.network import Endpoint, EndpointRequest, Network, Pool
-from sampan.testing.sandbox import Sandbox, forked, fresh_host, reaches
+from sampan.testing.forking import forked
+from sampan.testing.sandbox import Sandbox, fresh_host, reaches
 from sampan_plugins.network.bridge.driver import BridgeDriver
 
 DEFAULT = Network(id="bridge", name="bridge", driver="bridge")

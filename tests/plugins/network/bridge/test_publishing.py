@@ -22,7 +22,8 @@ import pytest
 
 from sampan.errors import Conflict, InvalidInput, SampanError, Unavailable
 from sampan.model.network import Endpoint, EndpointRequest, Network, PortMapping
-from sampan.testing.sandbox import Sandbox, forked, fresh_host, route_out
+from sampan.testing.forking import forked
+from sampan.testing.sandbox import Sandbox, fresh_host, route_out
 from sampan_plugins.network.bridge.driver import BridgeDriver
 
 HOST, OUTSIDE = "198.51.100.1", "198.51.100.2"

@@ -59,30 +59,6 @@ def test_the_container_dies_with_the_process_that_made_it(native_box: Any) -> No
     _reap_all()
 
 
-@pytest.mark.parametrize("delay", [0.0, 0.002, 0.004, 0.006, 0.009, 0.013, 0.02])
-def test_a_creator_killed_at_any_moment_leaves_what_delete_removes(native_box: Any, delay: float) -> None:
-    box = native_box
-    box.spec.process.args = ["sleep", "1000"]
-    box.write()
-    maker = os.fork()
-    if maker == 0:
-        try:
-            processes.become_subreaper()
-            box.runtime.create(box.id, str(box.bundle), Stdio())
-            time.sleep(1000)
-        finally:
-            os._exit(1)
-    time.sleep(delay)
-    os.kill(maker, signal.SIGKILL)
-    os.waitpid(maker, 0)
-    box.runtime.delete(box.id, force=True)
-    _until(lambda: box.runtime.pids(box.id) == [])
-    assert not os.path.exists(f"{box.bundle.parent}/run/{box.id}")
-    time.sleep(0.02)  # children of the killed one notice and end
-    box.runtime.delete(box.id, force=True)
-    _reap_all()
-
-
 def test_a_killed_first_process_cannot_be_started(native_box: Any) -> None:
     box = native_box
     box.create("true")
@@ -202,7 +178,7 @@ def test_no_descriptor_stays_open_in_the_caller(native_box: Any) -> None:
     with pytest.raises(NotFound):
         native_box.create("nothing-there")
     native_box.runtime.delete(native_box.id)
-    os.close(native_box._output)
+    native_box.close_output()
     assert len(opened()) <= len(before)
 
 
