@@ -10,18 +10,23 @@ from sampan.errors import InvalidInput
 from sampan.model import runtime_spec as oci
 
 
-def first_process(bundle: str) -> oci.Process:
-    """Return the process of a bundle, which the program itself reads. Raises InvalidInput."""
+def read(bundle: str) -> oci.Spec:
+    """Return a bundle's spec, which the program itself reads. Raises InvalidInput."""
     path = f"{bundle}/config.json"
     try:
         with open(path, "rb") as file:
-            process = msgspec.json.decode(file.read(), type=oci.Spec).process
+            return msgspec.json.decode(file.read(), type=oci.Spec)
     except FileNotFoundError as error:
         raise InvalidInput(f"no such bundle: {path} does not exist") from error
     except msgspec.MsgspecError as error:
         raise InvalidInput(f"{path} is not valid: {error}") from error
+
+
+def first_process(bundle: str) -> oci.Process:
+    """Return the process of a bundle. Raises InvalidInput."""
+    process = read(bundle).process
     if process is None:
-        raise InvalidInput(f"{path} lacks process")
+        raise InvalidInput(f"{bundle}/config.json lacks process")
     if not process.args:
         raise InvalidInput("no command specified")
     return process

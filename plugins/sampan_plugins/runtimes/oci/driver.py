@@ -126,6 +126,8 @@ class OCIRuntime(Runtime, Pauses, Updates, Measures):
             self._program.run("delete", *(["--force"] if force else []), container)
         except NotFound:
             pass
+        if force:
+            _clear_group(f"{home}/bundle")
         shutil.rmtree(home, ignore_errors=True)
 
     def _home(self, container: str) -> str:
@@ -159,6 +161,16 @@ class OCIRuntime(Runtime, Pauses, Updates, Measures):
         with ConsoleSocket() as console:
             self._program.launch([*arguments, "--console-socket", console.path, container], Stdio())
             return Started(_pid(pid_file), console.receive())
+
+
+def _clear_group(bundle: str) -> None:
+    """Remove the control group of a bundle's container, which a program killed before it took notes leaves behind."""
+    try:
+        linux = bundles.read(bundle).linux
+    except InvalidInput:
+        return  # it is gone: nobody knows any more
+    if linux and linux.cgroups_path:
+        cgroups.sweep(linux.cgroups_path)
 
 
 def _pid(path: str) -> int:

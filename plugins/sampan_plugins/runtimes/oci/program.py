@@ -66,7 +66,8 @@ class Program:
         streams = [subprocess.DEVNULL if fd is None else fd for fd in (stdio.stdin, stdio.stdout, stdio.stderr)]
         with _log() as log:
             done = subprocess.run(
-                self._line(log, arguments), stdin=streams[0], stdout=streams[1], stderr=streams[2], check=False)
+                self._line(log, arguments), stdin=streams[0], stdout=streams[1], stderr=streams[2], check=False,
+                preexec_fn=processes.die_with_parent)  # or else it would go on making what nobody removes
             if done.returncode:
                 raise translate(_failure(_content(log), b""))
 
