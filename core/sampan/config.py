@@ -18,10 +18,14 @@ SYSTEM_FILE = "/etc/sampan/sampan.toml"
 
 
 class RegistryHost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How one registry is reached: plain HTTP or unverified TLS allowed, and mirrors to try first."""
+    """How one registry is reached: plain HTTP or unverified TLS allowed, and mirrors to try first.
+
+    ``driver`` is the registry client for this host; empty: the one for all.
+    """
 
     insecure: bool = False
     mirrors: tuple[str, ...] = ()
+    driver: str = ""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,7 +36,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     plugin; ``registries`` maps a host, with its port, to how it is reached. ``disabled`` lists extensions, as
     ``extensions/NAME``, that are installed and shall not be used. ``standby`` is how many seconds a process that makes
     the next command start sooner waits for it; 0: there is none. ``slumber`` is after how many quiet
-    seconds a container's monitor gives its memory back; 0: never.
+    seconds a container's monitor gives its memory back; 0: never. ``plugin_timeout`` is after how many seconds the
+    import of a plugin is given up; 0: never.
     """
 
     root: str = "/var/lib/sampan"
@@ -49,6 +54,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     detach_keys: str = "ctrl-p,ctrl-q"
     standby: int = 60
     slumber: int = 10
+    plugin_timeout: float = 10
     pins: dict[str, str] = {}
     options: dict[str, dict[str, Any]] = {}
     registries: dict[str, RegistryHost] = {}
@@ -61,6 +67,7 @@ def load(
     root: str | None = None,
     run_root: str | None = None,
     storage_driver: str | None = None,
+    registry_driver: str | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> Settings:
     """Return the settings in force; the arguments are what the command line said, None where it was silent.
@@ -74,8 +81,12 @@ def load(
         "root": root or environ.get("SAMPAN_ROOT"),
         "run_root": run_root or environ.get("SAMPAN_RUN_ROOT"),
         "storage": [storage_driver] if storage_driver else None,
+        "registry": registry_driver,
     }
     document.update({key: value for key, value in said.items() if value})
+    if registry_driver:
+        for host in _table(document, "registries").values():
+            host.pop("driver", None)  # the command line outranks the file
     settings = msgspec.convert(document, Settings)
     return msgspec.structs.replace(
         settings, root=os.path.abspath(settings.root), run_root=os.path.abspath(settings.run_root)

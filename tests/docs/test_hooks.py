@@ -78,7 +78,7 @@ def fitted(code):
 @pytest.mark.parametrize(("hook", "code"), list(examples()))
 def test_every_example_implements_its_hook(hook, code):
     manager, module = fitted(code)
-    assert [caller.name for caller in manager.get_hookcallers(module)] == [hook]
+    assert hook in [caller.name for caller in manager.get_hookcallers(module)]
 
 
 def example_of(hook, number=0):

@@ -100,6 +100,7 @@ def root() -> Group:
         click.Option(["--config"]),
         click.Option(["--debug", "-D"], is_flag=True),
         click.Option(["--log-level", "-l"]),
+        click.Option(["--registry-driver"]),
         click.Option(["--root"]),
         click.Option(["--run-root"]),
         click.Option(["--storage-driver"]),
@@ -116,9 +117,8 @@ class Root(Group):
         rest = super().parse_args(ctx, args)
         given = ctx.params
         if ctx.obj is None:
-            ctx.obj = open_context(
-                given["config"], given["root"], given["run_root"], given["storage_driver"], given["debug"]
-            )
+            said = ("config", "root", "run_root", "storage_driver", "registry_driver")
+            ctx.obj = open_context(*(given[name] for name in said), debug=given["debug"])
             ctx.call_on_close(ctx.obj.close)
         return rest
 
@@ -133,19 +133,27 @@ class Root(Group):
 
 
 def open_context(
-    config: str | None, root: str | None, run_root: str | None, storage_driver: str | None, debug: bool
+    config: str | None = None,
+    root: str | None = None,
+    run_root: str | None = None,
+    storage_driver: str | None = None,
+    registry_driver: str | None = None,
+    *,
+    debug: bool = False,
 ) -> Context:
     """Return the Context for what the global flags say. Raises what ``config.load`` raises."""
     from sampan.config import load
     from sampan.plugin.manager import Plugins
 
-    settings = load(config, root=root, run_root=run_root, storage_driver=storage_driver)
+    settings = load(
+        config, root=root, run_root=run_root, storage_driver=storage_driver, registry_driver=registry_driver
+    )
     return Context(Plugins(settings, warn=warn), debug=debug)
 
 
 def _plugins(ctx: click.Context) -> Any:
     context = ctx.find_object(Context)
     if context is None:
-        context = open_context(None, None, None, None, False)
+        context = open_context()
         ctx.find_root().obj = context
     return context.plugins

@@ -11,6 +11,7 @@ OPTIONS = (
     ("    --config string", 'Configuration file (default "/etc/sampan/sampan.toml")'),
     ("-D, --debug", "Show a traceback when a command fails"),
     ("-l, --log-level string", 'Accepted for compatibility ("debug", "info", "warn", "error", "fatal")'),
+    ("    --registry-driver string", "Registry client to use"),
     ("    --root string", 'Directory for images and containers (default "/var/lib/sampan")'),
     ("    --run-root string", 'Directory for run-time state (default "/run/sampan")'),
     ("    --storage-driver string", "Storage driver to use"),

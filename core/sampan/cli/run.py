@@ -65,15 +65,23 @@ def run(args: list[str], learned: Learned | None = None) -> int:
         return 130
     except Terminated as leave:
         return 128 + leave.number
-    except OSError as error:
+    except (Exception, SystemExit) as error:
+        if isinstance(error, SystemExit) and (context is None or context.plugins.fault(error) is None):
+            raise  # how a command of somebody's chose to end
         _trace(context, args)
+        _complain(f"Error: {_line(_told(error, context))}")
+        return context.failure if context else 1
+
+
+def _told(error: BaseException, context: Context | None) -> str:
+    """Return what to say of an error that is none of Sampan's: which plugin is to blame, if one is."""
+    fault = context.plugins.fault(error) if context else None
+    if fault:
+        return f"{fault.message} (this is a bug; run with --debug for more)"
+    if isinstance(error, OSError):
         where = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
-        _complain(f"Error: {where}{error.strerror or error}")
-        return context.failure if context else 1
-    except Exception as error:
-        _trace(context, args)
-        _complain(f"Error: {type(error).__name__}: {_line(str(error))} (this is a bug; run with --debug for more)")
-        return context.failure if context else 1
+        return f"{where}{error.strerror or error}"
+    return f"{type(error).__name__}: {error} (this is a bug; run with --debug for more)"
 
 
 def _note(context: Context, learned: Learned | None) -> None:

@@ -48,7 +48,7 @@ class Draft:
         capabilities = confinement.capability_set(spec.cap_add, spec.cap_drop, spec.privileged)
         self.spec = oci.Spec(
             process=self._process(capabilities, options.no_new_privileges),
-            root=oci.Root(path="rootfs", readonly=spec.read_only),
+            root=oci.Root(path=f"{where}/rootfs", readonly=spec.read_only),
             hostname="" if spec.uts_mode == "host" else self._hostname(),
             domainname=spec.domainname,
             mounts=bundle_mounts.mounts(container, places, memory, self._filename),

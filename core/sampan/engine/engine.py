@@ -115,7 +115,12 @@ class Engine(Images, Registries, Archives, Containers, Running, Networks, Volume
         from sampan.config import RegistryHost
 
         host = self.settings.registries.get(repository.partition("/")[0], RegistryHost())
-        return self.plugins.open_registry(self.settings.registry, repository, host)
+        return self.plugins.open_registry(self.registry_name(repository), repository, host)
+
+    def registry_name(self, repository: str) -> str:
+        """Return the name of the registry client for a repository or host."""
+        host = self.settings.registries.get(repository.partition("/")[0])
+        return (host.driver if host else "") or self.settings.registry
 
     def volumes(self, name: str) -> VolumeDriver:
         """Return the named volume driver."""

@@ -66,7 +66,12 @@ def exec_(engine: Engine, text: str, request: ExecRequest, stdio: Stdio) -> Exec
     runtime = engine.runtime(container.runtime)
     note = Note(engine, container, request)
     note.begun()
-    return _kept(lambda: runtime.exec(container.id, process, stdio), note.ended)
+
+    def launch() -> Started:
+        with engine.plugins.answering():
+            return runtime.exec(container.id, process, stdio)
+
+    return _kept(launch, note.ended)
 
 
 def described(engine: Engine, container: Container, request: ExecRequest) -> oci.Process:

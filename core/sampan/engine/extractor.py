@@ -142,7 +142,7 @@ def _serve(engine: Engine, channel: socket.socket, parent: int) -> None:
                     drivers[job.driver] = engine.plugins.open_storage(job.driver, engine.layout.storage(job.driver))
                 answer = _extract(drivers[job.driver], job, channel, descriptors)
             except Exception as error:
-                answer = Failed(wire.failure(error))
+                answer = Failed(wire.failure(engine.plugins.fault(error) or error))
             for descriptor in descriptors:
                 os.close(descriptor)
             channel.send(msgspec.json.encode(answer))

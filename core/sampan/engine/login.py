@@ -44,5 +44,5 @@ def _opened(engine: Engine, server: str) -> Iterator[Authenticates]:
     host = parse_host(server)
     with engine.registry(host) as registry:
         if not isinstance(registry, Authenticates):
-            raise Unsupported(f"the registry client {engine.settings.registry} keeps no credentials for {host}")
+            raise Unsupported(f"the registry client {engine.registry_name(host)} keeps no credentials for {host}")
         yield registry

@@ -13,7 +13,7 @@ import select
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
@@ -146,8 +146,9 @@ class Monitor:
             try:
                 streams = self._start(stack)
             except BaseException as error:
-                self._fail(error)
-                _say(starter, wire.frame(Kind.FAILED, wire.failure(error)))
+                told = self._engine.plugins.fault(error) or error
+                self._fail(told)
+                _say(starter, wire.frame(Kind.FAILED, wire.failure(told)))
                 return
             _say(starter, wire.frame(Kind.STARTED, " ".join((sys.modules.keys() | self._loaded) - known).encode()))
             if attach:
@@ -219,7 +220,7 @@ class Monitor:
             try:
                 streams = self._start(stack)
             except BaseException as error:
-                self._fail(error)
+                self._fail(self._engine.plugins.fault(error) or error)
                 return
             for client in clients:
                 streams.admit(client)
@@ -314,10 +315,10 @@ class Monitor:
             self._sandbox = netns.new_sandbox()
             joined["network"] = path = f"/proc/{os.getpid()}/fd/{self._sandbox}"
         if networking.addressed(engine, wires):
-            connecting = Worker(lambda: networking.connect_all(engine, container, wires, path), engine.disown)
+            connecting = Worker(lambda: self._connect(wires, path), engine.disown)
             stack.callback(connecting.close)
         else:  # there is nothing to do that were worth a fork
-            self._endpoints = networking.connect_all(engine, container, wires, path)
+            self._endpoints = self._connect(wires, path)
 
         named = self._sandbox is not None and networking.named(engine, wires)
         if self._sandbox is not None:
@@ -344,6 +345,10 @@ class Monitor:
         self._shortage = Shortage(engine, container)
         self._shortage.watch()
         return streams
+
+    def _connect(self, wires: Sequence[networking.Wire], path: str | None) -> list[Endpoint]:
+        with self._engine.plugins.answering():
+            return networking.connect_all(self._engine, self._container, wires, path)
 
     def _log_options(self) -> tuple[dict[str, str], dict[str, str]]:
         """Return the options that are the log driver's, and what others say is to be kept with every line."""
@@ -398,7 +403,8 @@ class Monitor:
         except Exception as error:
             from sampan.engine.recovery import KILLED
 
-            return KILLED, f"internal error: {type(error).__name__}: {error}"
+            fault = self._engine.plugins.fault(error)
+            return KILLED, str(fault) if fault else f"internal error: {type(error).__name__}: {error}"
 
     def _sleep(self, streams: Streams) -> None:
         """Give the memory back until something happens. Returns only when that cannot be done."""
@@ -470,7 +476,7 @@ class Monitor:
         try:
             halt.end(self._engine, self._container)
         except Exception as error:
-            return f"cannot clear up: {error}"
+            return f"cannot clear up: {self._engine.plugins.fault(error) or error}"
         return ""
 
 

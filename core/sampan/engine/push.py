@@ -82,7 +82,7 @@ def _tags(engine: Engine, reference: Reference) -> list[str]:
 def _opened(engine: Engine, reference: Reference) -> Iterator[Pushes]:
     with engine.registry(reference.repository) as registry:
         if not isinstance(registry, Pushes):
-            raise Unsupported(f"the registry client {engine.settings.registry} cannot push")
+            raise Unsupported(f"the registry client {engine.registry_name(reference.domain)} cannot push")
         yield registry
 
 

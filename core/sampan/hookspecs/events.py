@@ -7,7 +7,8 @@ record says so. An exception in a listener is reported as a warning and harms no
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from sampan.plugin.markers import hookspec
 
@@ -17,8 +18,13 @@ if TYPE_CHECKING:
 
 
 @hookspec
+def sampan_configure(options: Mapping[str, Any]) -> None:
+    """Take the extension's own table of the configuration, before anything else is told; each hears its own alone."""
+
+
+@hookspec
 def sampan_amend_spec(container: Container, spec: Spec) -> None:
-    """Change the OCI runtime spec, in place, before the container starts."""
+    """Change the OCI runtime spec, in place, before the container starts. Its tree is mounted at ``spec.root.path``."""
 
 
 @hookspec

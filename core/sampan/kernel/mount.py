@@ -120,8 +120,14 @@ def mount(kind: str, source: str, target: str, options: Iterable[str]) -> None:
     On failure nothing stays mounted. To mount at an open descriptor, ``target`` is ``paths.name_of(fd)``. A bind mount
     keeps the flags (nosuid, ro …) that its source has, unless an option takes one away and the kernel allows it.
     With the type "none" nothing is mounted: the options change how the mount at ``target`` propagates, or its flags.
+    The type ``fuse.PROGRAM`` has a program serve the file system, see ``sampan.kernel.fuse``.
     """
     parsed = parse(options)
+    if kind.startswith("fuse."):
+        from sampan.kernel import fuse
+
+        fuse.mount(kind, source, target, parsed.flags, parsed.data)
+        return
     if kind in ("", "none") and not parsed.bind:
         _change(target, parsed)
         return

@@ -8,11 +8,12 @@ slot's contract. Whatever goes wrong in a plugin becomes a PluginFault that name
 from __future__ import annotations
 
 import _thread  # threading costs a millisecond more and the lock is this one
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sampan.errors import NotFound, PluginFault, SampanError
-from sampan.plugin import index, slots
+from sampan.plugin import culprits, deadline, index, slots
 from sampan.plugin.index import Claim
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Plugins:
         self._lock = _thread.RLock()
         self._pluggy: pluggy.PluginManager | None = None
         self._registered: dict[str, Any] = {}
+        self._used: list[Claim] = []
         self._extensions: dict[str, Claim] = {}
         self._broken: dict[str, PluginFault] = {}
 
@@ -165,6 +167,29 @@ class Plugins:
         serving = fallback if name not in known and fallback in known else name
         return self._open("volumes", name, {"root": root}, serving)  # type: ignore[no-any-return]  # checked
 
+    def fault(self, error: BaseException) -> PluginFault | None:
+        """Return what to report in place of an error that came out of a plugin: a fault that names the plugin.
+
+        None where no plugin's code was running when it was raised, and for errors of Sampan's. That a command could not
+        open a file is its user's affair, and no fault either.
+        """
+        if isinstance(error, SampanError):
+            return None
+        harmless = isinstance(error, (OSError, SystemExit))
+        culprit = culprits.culprit(error, (one for one in self._used if not (harmless and one.slot == "commands")))
+        return None if culprit is None else PluginFault(f"plugin {culprit.label} failed: {_reason(error)}")
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Have the plugin named for whatever else than a SampanError its drivers raise within."""
+        try:
+            yield
+        except (Exception, SystemExit) as error:
+            fault = self.fault(error)
+            if fault is None:
+                raise
+            raise fault from error
+
     # Events
 
     def amend_spec(self, container: Container, spec: Spec) -> None:
@@ -253,19 +278,31 @@ class Plugins:
                 continue
             try:
                 claim = self.find("extensions", name)
-                self._register(claim)
+                self._configure(claim, self._register(claim))
                 self._extensions[name] = claim
             except PluginFault as fault:
                 hint = fault.hint or f'repair it, remove it, or set disabled = ["{key}"]'
                 self._broken[key] = PluginFault(fault.message, hint)
                 self._warn(f"{fault.message} ({hint})")
 
+    def _configure(self, claim: Claim, extension: Any) -> None:
+        options = dict(self.settings.options.get(f"extensions/{claim.name}", {}))
+        if options and not hasattr(extension, "sampan_configure"):
+            raise PluginFault(f"plugin {claim.label} takes no options")
+        others = self._manager.get_plugins() - {extension}
+        try:
+            self._manager.subset_hook_caller("sampan_configure", others)(options=options)
+        except (Exception, SystemExit) as error:
+            told = str(error) if isinstance(error, SampanError) else _reason(error)
+            raise PluginFault(f"plugin {claim.label} cannot be configured: {told}") from error
+
     def _register(self, claim: Claim) -> Any:
         # By its target, which may serve under several names: ``ls`` and ``list``.
         if claim.target in self._registered:
             return self._registered[claim.target]
         manager = self._manager
-        plugin = _import(claim)
+        with deadline.limited(self.settings.plugin_timeout, f"plugin {claim.label} cannot be imported"):
+            plugin = _import(claim)
         try:
             manager.register(plugin, claim.target)
             manager.check_pending()
@@ -274,6 +311,7 @@ class Plugins:
                 manager.unregister(name=claim.target)
             raise PluginFault(f"plugin {claim.label} does not fit: {_reason(error)}") from error
         self._registered[claim.target] = plugin
+        self._used.append(claim)
         return plugin
 
     def _open(self, slot: str, name: str, arguments: dict[str, Any], serving: str = "") -> Any:
@@ -302,16 +340,9 @@ class Plugins:
         except SampanError:
             raise
         except (Exception, SystemExit) as error:
-            raise PluginFault(f"plugin {self._culprit(error, claim).label} failed: {_reason(error)}") from error
-
-    def _culprit(self, error: BaseException, asked: Claim) -> Claim:
-        # The plugin asked or an extension around it: whose code is innermost.
-        suspects = {claim.module: claim for claim in (*self._extensions.values(), asked)}
-        culprit, trace = asked, error.__traceback__
-        while trace is not None:
-            culprit = suspects.get(trace.tb_frame.f_globals.get("__name__", ""), culprit)
-            trace = trace.tb_next
-        return culprit
+            # The plugin asked or an extension around it.
+            culprit = culprits.culprit(error, (*self._extensions.values(), claim)) or claim
+            raise PluginFault(f"plugin {culprit.label} failed: {_reason(error)}") from error
 
     def _checked(self, claim: Claim, hook: str, answer: Any, contract: Any) -> Any:
         if not isinstance(answer, contract):

@@ -49,6 +49,7 @@ class RootfsFormatSuite:
         (tree / "directory" / "deep").mkdir(parents=True)
         (tree / "file").write_bytes(b"content" * 1000)
         (tree / "empty").touch()
+        (tree / "noise").write_bytes(os.urandom(1 << 16))  # what breaks off is content, however well the format packs
         os.chown(tree / "file", 1234, 70000)
         (tree / "file").chmod(0o4751)
         os.link(tree / "file", tree / "directory" / "hard")

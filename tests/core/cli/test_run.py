@@ -89,7 +89,10 @@ def sampan(environment):
         ("fail", 125, "Error: no such thing: x (look elsewhere)\n"),
         ("lack", 127, "Error: x: not found\n"),
         ("paint", 125, "Error: no such thing: \\x1b[31m\\x9b0m\u00e9\n"),
-        ("bug", 125, "Error: KeyError: 'key' (this is a bug; run with --debug for more)\n"),
+        (
+            "bug", 125, "Error: plugin commands/do (acme 1.0) failed: KeyError: 'key' "
+            "(this is a bug; run with --debug for more)\n",
+        ),
         ("interrupt", 130, ""),
     ],
 )

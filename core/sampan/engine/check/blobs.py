@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sampan.config import RegistryHost
 from sampan.engine import undo
 from sampan.engine.check.finding import Suspicion, bring_again, listed
 from sampan.errors import Corrupt, NotFound, SampanError
@@ -100,12 +99,8 @@ def _fetch_again(engine: Engine, digest: Digest, names: list[str]) -> None:
 
 
 def _fetch(engine: Engine, repository: str, digest: Digest) -> None:
-    settings, blobs = engine.settings, engine.store.blobs
-    host = settings.registries.get(references.parse(repository).domain, RegistryHost())
-    with (
-        engine.plugins.open_registry(settings.registry, repository, host) as registry,
-        locks.exclusive(engine.layout, digest),
-    ):
+    blobs = engine.store.blobs
+    with engine.registry(repository) as registry, locks.exclusive(engine.layout, digest):
         if not fault(blobs, digest, None):
             return  # another command was faster
         descriptor = _described(engine, digest)
