@@ -1,3 +1,4 @@
-"""Stores for what documents show, as for the tests of the command line."""
+"""Stores for what documents show, as for the tests of the command line, and the registries that they show."""
 
-from tests.integration.conftest import empty, rootfs_tar  # noqa: F401  # fixtures
+from tests.docs.services import console, services  # noqa: F401  # fixtures
+from tests.integration.conftest import empty, imported, rootfs_tar, sampan  # noqa: F401  # fixtures

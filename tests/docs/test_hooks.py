@@ -8,6 +8,7 @@ from types import ModuleType
 import click
 import pluggy
 import pytest
+from tests.docs.test_guides import GUIDES, files, guide
 
 from sampan.config import RegistryHost
 from sampan.contracts.format import Format
@@ -58,10 +59,24 @@ def test_every_slot_is_in_the_table(slot):
     assert (row in PAGE) if slot.hook else (f"| {slot.name} | `{slot.group}` |" in PAGE)
 
 
+def examples_of(hook):
+    """Return the plugins that the hook's section shows, and those that the guide to its slot does."""
+    slot = next((slot.name for slot in SLOTS.values() if slot.hook == hook), None)
+    if slot:
+        assert f"]({GUIDES[slot]})" in SECTIONS[hook]
+        yield from (code for path, code in files(guide(slot)).items() if "sampan_example_" in path)
+    yield from re.findall(r"^```python\n(.*?)^```", SECTIONS[hook], re.M | re.S)
+
+
 def examples():
-    for hook, section in SECTIONS.items():
-        for number, code in enumerate(re.findall(r"^```python\n(.*?)^```", section, re.M | re.S)):
+    for hook in SECTIONS:
+        for number, code in enumerate(examples_of(hook)):
             yield pytest.param(hook, code, id=f"{hook}-{number}")
+
+
+@pytest.mark.parametrize("hook", list(HOOKS))
+def test_every_hook_has_an_example(hook):
+    assert any(examples_of(hook))
 
 
 def fitted(code):
@@ -82,7 +97,7 @@ def test_every_example_implements_its_hook(hook, code):
 
 
 def example_of(hook, number=0):
-    return re.findall(r"^```python\n(.*?)^```", SECTIONS[hook], re.M | re.S)[number]
+    return list(examples_of(hook))[number]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +106,11 @@ def example_of(hook, number=0):
         ("sampan_plugin_info", {"slot": "storage", "name": "x"}, PluginInfo),
         ("sampan_open_command", {"name": "hello"}, click.Command),
         ("sampan_open_storage", {"name": "x", "root": "ROOT", "options": {}}, StorageDriver),
-        ("sampan_open_network", {"name": "x", "root": "ROOT", "run_root": "ROOT", "options": {}}, NetworkDriver),
+        (
+            "sampan_open_network",
+            {"name": "x", "root": "ROOT", "run_root": "ROOT", "options": {"program": "true"}},
+            NetworkDriver,
+        ),
         (
             "sampan_open_registry",
             {"name": "x", "repository": "h/r", "host": RegistryHost(), "options": {}},
@@ -100,7 +119,7 @@ def example_of(hook, number=0):
         ("sampan_open_format", {"name": "x", "options": {}}, Format),
         ("sampan_open_runtime", {"name": "x", "run_root": "ROOT", "options": {}}, Runtime),
         ("sampan_open_logs", {"name": "x", "options": {}}, LogDriver),
-        ("sampan_open_volumes", {"name": "x", "root": "ROOT", "options": {}}, VolumeDriver),
+        ("sampan_open_volumes", {"name": "x", "root": "ROOT", "options": {"path": "/"}}, VolumeDriver),
     ],
 )
 def test_every_provider_example_opens_what_the_contract_says(hook, arguments, contract, tmp_path):

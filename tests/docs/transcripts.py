@@ -23,6 +23,7 @@ _VARIABLE = [
     (r"\b(?:\d+|About an?|Less than a) (?:second|minute|hour|day|week|month|year)s?\b", "AGE"),
     (r"\b\d+(?:\.\d+)?[kMG]?B\b", "SIZE"),
     (r"\b[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d UTC \d{4}\b", "DATE"),
+    (r"\b10\.\d+\.\d+\.\d+\b", "ADDRESS"),
     (r"\bI am \d+\b", "I am PID"),
     (r"[ \t]+", " "),
 ]
@@ -81,8 +82,13 @@ class Console:
 
     def run(self, script: str) -> None:
         """Carry out a script, which must succeed."""
+        self.output(script)
+
+    def output(self, script: str) -> str:
+        """Carry out a script, which must succeed; return what it printed."""
         done = self._done(f"set -e\n{script}")
         assert done.returncode == 0, done
+        return done.stdout.decode()
 
     def check(self, exchange: Exchange) -> None:
         """Carry out a command, and compare with what is shown, if anything is."""
