@@ -22,7 +22,7 @@ def test_the_life_of_a_volume(sampan: Sampan) -> None:
     assert "volume is in use - [" in sampan.fails("volume", "rm", "data")
     sampan.run("rm", "user")
     assert sampan.run("volume", "rm", "data") == "data"
-    assert sampan.fails("volume", "rm", "data") == "No such volume: data"
+    assert sampan.fails("volume", "rm", "data") == "get data: no such volume"
     assert sampan.run("volume", "rm", "-f", "data") == "data"
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sampan.engine import timestamps, undo
-from sampan.errors import Conflict, InvalidInput, NotFound
+from sampan.errors import Conflict, InvalidInput, NotFound, SampanError
 from sampan.model.volume import VolumeRecord
 from sampan.store import locks
 
@@ -48,9 +49,10 @@ def create(
 
 def plan(engine: Engine, operation: Operation, wanted: VolumeRecord) -> None:
     """Note how to undo ``ensure``. Raises NotFound when there is no such driver, InvalidInput on an impossible name."""
-    if "\0" in wanted.name or len(os.fsencode(wanted.name)) > _LONGEST_NAME:
-        raise InvalidInput(f"a volume's name has at most {_LONGEST_NAME} bytes, none of them null")
-    engine.volumes(wanted.driver)
+    with _told(wanted.name):
+        if "\0" in wanted.name or len(os.fsencode(wanted.name)) > _LONGEST_NAME:
+            raise InvalidInput(f"a volume's name has at most {_LONGEST_NAME} bytes, none of them null")
+        engine.volumes(wanted.driver)
     operation.plan("volume", wanted.driver, wanted.name, wanted.maker)
 
 
@@ -61,10 +63,20 @@ def ensure(engine: Engine, wanted: VolumeRecord) -> VolumeRecord:
         found = engine.store.volumes.find(name)
         if found:
             return _fitting(found, wanted.driver)
-        engine.volumes(wanted.driver).create(name, wanted.options)
+        with _told(name):
+            engine.volumes(wanted.driver).create(name, wanted.options)
         with engine.store.database.transaction() as cursor:
             engine.store.volumes.add(cursor, wanted)
     return wanted
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """Have errors tell what they are about, as Docker does."""
+    try:
+        yield
+    except SampanError as error:
+        raise type(error)(f"create {name}: {error.message}", error.hint) from error
 
 
 def _fitting(found: VolumeRecord, driver: str) -> VolumeRecord:

@@ -26,7 +26,7 @@ class Volumes:
         """Return the volume of this name. Raises NotFound."""
         found = self.find(name)
         if found is None:
-            raise NotFound(f"No such volume: {name}")
+            raise NotFound(f"get {name}: no such volume")
         return found
 
     def all(self) -> list[VolumeRecord]:

@@ -39,7 +39,9 @@ def volume_ls(context: Context, filters: tuple[tuple[str, str], ...], form: str,
     for name, value in filters:
         wanted.setdefault(name, []).append(value)
     rows = [_row(context, volume) for volume in context.engine.list_volumes(wanted)]
-    lines = listing(rows, _HEADERS, ("Driver", "Name"), form, quiet="Name" if quiet else "", kind="volume")
+    raw = "name: {{.Name}}" if quiet else "name: {{.Name}}\ndriver: {{.Driver}}\n"
+    quietly, kind = "Name" if quiet else "", "*formatter.volumeContext"
+    lines = listing(rows, _HEADERS, ("Driver", "Name"), form, quiet=quietly, kind=kind, raw=raw)
     click.echo("".join(f"{line}\n" for line in lines), nl=False)
 
 

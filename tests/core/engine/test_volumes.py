@@ -83,7 +83,7 @@ def test_a_volume_that_is_used_stays(bench: Bench) -> None:
     assert bench.engine.prune_volumes(everything=True) == Pruned([], 0)
     bench.engine.remove(container.id)
     bench.engine.remove_volume("one")
-    with pytest.raises(NotFound, match="No such volume: one"):
+    with pytest.raises(NotFound, match="get one: no such volume"):
         bench.engine.remove_volume("one")
 
 

@@ -80,7 +80,7 @@ def _volume_options(volume: Volume) -> dict[str, Any]:
     found = {"NoCopy": not volume.copy, "Labels": volume.labels, "Subpath": volume.subpath,
              "DriverConfig": {key: value for key, value in driver.items() if value}}  # fmt: skip
     given = {key: value for key, value in found.items() if value}
-    return {"DriverConfig": {}, **given} if given else {}
+    return {**given, "DriverConfig": given.get("DriverConfig", {})} if given else {}
 
 
 def _tmpfs_options(volume: Volume) -> dict[str, int]:

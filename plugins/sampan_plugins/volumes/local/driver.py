@@ -130,10 +130,10 @@ def _problem(name: str) -> str:
 def _check(options: Mapping[str, str]) -> None:
     for option in options:
         if option not in _NEEDS:
-            raise InvalidInput(f"invalid option: {option!r}", "the options are type, device and o")
+            raise InvalidInput(f'invalid option: "{option}"', "the options are type, device and o")
     for option, needed in _NEEDS.items():
-        for other in needed if options.get(option) else ():
-            if not options.get(other):
+        for other in needed if option in options else ():
+            if other not in options:
                 raise InvalidInput(f'missing required option: "{other}"')
 
 

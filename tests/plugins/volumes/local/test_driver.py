@@ -68,7 +68,8 @@ def test_a_mounted_volume_is_not_removed_and_an_abandoned_one_is(driver: LocalVo
         ({"type": "tmpfs"}, 'missing required option: "device"'),
         ({"device": "tmpfs"}, 'missing required option: "type"'),
         ({"o": "size=1m"}, 'missing required option: "type"'),
-        ({"sort": "x"}, "invalid option: 'sort'"),
+        ({"type": "", "o": ""}, 'missing required option: "device"'),
+        ({"sort": "x"}, 'invalid option: "sort"'),
     ],
 )
 def test_options_that_make_no_sense(driver: LocalVolumes, options: dict[str, str], message: str) -> None:
