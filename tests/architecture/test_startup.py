@@ -1,4 +1,4 @@
-"""A command pays for what it uses: nothing heavy is loaded on the way to it."""
+"""What needs no plugin pays for none. Of commands the suite of ``sampan.testing.command`` asks it, of each."""
 
 import json
 import os
@@ -7,9 +7,8 @@ import sys
 
 import pytest
 
-from sampan.plugin.discovery import discover
+from sampan.testing.command import HEAVY
 
-HEAVY = ("requests", "urllib3", "pyroute2", "stevedore", "importlib.metadata", "sqlite3", "asyncio")
 PROBE = """
 import atexit, json, os, sys
 
@@ -38,10 +37,6 @@ def loaded(tmp_path_factory):
     return run
 
 
-def drivers(modules):
-    return {m for m in modules if m.startswith("sampan_plugins.") and not m.startswith("sampan_plugins.commands")}
-
-
 def test_version_loads_nothing(loaded):
     done, modules = loaded("--version")
     assert done.stdout.startswith(b"Sampan version ")
@@ -55,26 +50,3 @@ def test_help_loads_no_command_and_no_manager(loaded, args):
     assert b"Management Commands:" in done.stdout
     assert not modules & {"click", "pluggy", "sampan.plugin.manager", *HEAVY}
     assert not {m for m in modules if m.startswith("sampan_plugins")}
-
-
-CLAIMS, _ = discover()
-NAMES = sorted({claim.name for claim in CLAIMS if claim.slot == "commands" and claim.distribution == "sampan"})
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_commands_help_loads_that_command_and_nothing_heavy(loaded, name):
-    done, modules = loaded(*name.split("."), "--help")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(b"Usage:  sampan " + name.replace(".", " ").encode())
-    assert not modules & set(HEAVY)
-    assert drivers(modules) == set()
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_summary_in_the_overview_is_the_commands_own(name):
-    from sampan.config import Settings
-    from sampan.plugin.manager import Plugins
-
-    plugins = Plugins(Settings(), claims=CLAIMS)
-    first = (plugins.open_command(name).help or "").partition("\n")[0].removesuffix(".")
-    assert first == plugins.find("commands", name).summary
