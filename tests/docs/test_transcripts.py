@@ -55,6 +55,16 @@ def test_a_translation_shows_what_the_original_shows(translation: str, original:
     assert re.findall(r"^#+ ", translated, re.M) == re.findall(r"^#+ ", tested, re.M)
 
 
+def test_links_of_the_host_are_used_as_documented(console: Console) -> None:
+    text = (_ROOT / "docs/networking.md").read_text().partition("## On a link of the host's")[2]
+    script = next(block.text for block in blocks(text) if isinstance(block, Script))
+    console.run("sampan pull -q busybox")
+    host = [f"ip link {words}" for words in ("add eth0 type veth peer name far", "set eth0 up", "set far up")]
+    whole = ["ip link set lo up", *host, script, "sampan rm -f printer", "sampan network prune -f"]
+    (console.directory / "links").write_text("\n".join(whole))
+    console.run("unshare --net sh -e links")
+
+
 def test_a_container_is_wired_as_documented(console: Console) -> None:
     text = (_ROOT / "docs/networking.md").read_text().partition("## Wire a container by hand")[2]
     scripts = [block.text for block in blocks(text) if isinstance(block, Script)]

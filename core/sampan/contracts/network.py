@@ -30,9 +30,10 @@ host's address there reaches the container's port. It ends with the connection, 
 that *republishes* can do so at any time: a running container's ports go with its default route, and so they move when
 networks are connected or disconnected.
 
-Every driver has one network without anybody's asking: the *default* network, whose name is the driver's. It has no
-settings but the driver's options, ``connect`` makes it when nobody has called ``create``, and what ``create`` once
-filled in for it binds nobody: the driver may choose again on a host that has changed.
+A driver has one network without anybody's asking, unless it says that none is *predefined*: the *default* network,
+whose name is the driver's. It has no settings but the driver's options, ``connect`` makes it when nobody has called
+``create``, and what ``create`` once filled in for it binds nobody: the driver may choose again on a host that has
+changed.
 """
 
 from __future__ import annotations
@@ -52,15 +53,19 @@ class NetworkCapabilities(msgspec.Struct, frozen=True, kw_only=True):
 
     ``sandboxed``: containers get a network namespace of their own; otherwise they share the host's and
     ``connect`` is called with no sandbox. ``addressed``: endpoints have addresses, and containers on one network
-    reach each other. ``ipv6``: networks can have IPv6 addresses too, or only. ``configurable``: users may create
-    networks of this driver. ``publishes``: containers can have ports of the host, ``republishes``: also get
-    and lose them while they are connected.
+    reach each other; ``reached``: and the host reaches them. ``ipv6``: networks can have IPv6 addresses too, or only.
+    ``configurable``: users may create networks of this driver; ``subnets``: and choose their subnets, or leave that to
+    the driver. ``predefined``: there is one without their doing. ``publishes``: containers can have ports of the host,
+    ``republishes``: also get and lose them while they are connected.
     """
 
     sandboxed: bool = True
     addressed: bool = False
     ipv6: bool = False
     configurable: bool = False
+    subnets: bool = True
+    predefined: bool = True
+    reached: bool = True
     publishes: bool = False
     republishes: bool = False
 

@@ -34,11 +34,16 @@ def resolve(engine: Engine, name: str) -> Network:
     """
     if name in ("", DEFAULT):
         name = engine.settings.network
-    if name in engine.plugins.names("network") and engine.store.networks.named(name) is None:
+    if engine.store.networks.named(name) is None and predefined(engine, name):
         return engine.store.networks.settle(
             Network(id=os.urandom(32).hex(), name=name, driver=name, created=time.time())
         )
     return engine.store.networks.find(name)
+
+
+def predefined(engine: Engine, name: str) -> bool:
+    """Tell whether a driver has a network of this name without anybody's asking."""
+    return name in engine.plugins.names("network") and engine.network(name).capabilities.predefined
 
 
 def settle(engine: Engine, spec: ContainerSpec) -> tuple[ContainerSpec, str]:

@@ -53,8 +53,10 @@ def _check(engine: Engine, network: Network) -> None:
     name, capabilities = network.name, engine.network(network.driver).capabilities
     if not name.strip() or not name.isprintable() or name.startswith(SHARED):
         raise InvalidInput(f"invalid network name {name!r}")
-    if name == networking.DEFAULT or name in engine.plugins.names("network"):
+    if name == networking.DEFAULT or networking.predefined(engine, name):
         raise Conflict(f"operation is not permitted on predefined {name} network")
+    if name == network.driver:
+        raise InvalidInput(f"a network cannot be called {name} as its driver is", "choose another name")
     if not capabilities.configurable:
         raise Conflict(f'only one instance of "{network.driver}" network is allowed')
     if not network.ipv4 and not network.ipv6:
@@ -109,7 +111,8 @@ def networks(engine: Engine, filters: Filters | None = None) -> list[Network]:
     Raises InvalidInput on an unknown filter or value.
     """
     for driver in engine.plugins.names("network"):
-        networking.resolve(engine, driver)  # on record from now on
+        if networking.predefined(engine, driver):
+            networking.resolve(engine, driver)  # on record from now on
     found = engine.store.networks.all()
     for name, values in (filters or {}).items():
         found = _chosen(engine, found, name, values)

@@ -47,14 +47,22 @@ def index(name: str) -> int:
 
 def serves(name: str, address: int) -> bool:
     """Tell whether the link is up and has ``address`` as its first. Costs two ioctls."""
+    return is_up(name) and int.from_bytes(_asked(_SIOCGIFADDR, name)[20:24], "big") == address
+
+
+def is_up(name: str) -> bool:
+    """Tell whether there is such a link, and it is up. Costs an ioctl."""
+    return bool(struct.unpack_from("=H", _asked(_SIOCGIFFLAGS, name), 16)[0] & IFF_UP)
+
+
+def _asked(question: int, name: str) -> bytes:
+    """Return what netdevice(7) answers of a link, zeros where there is nothing to tell."""
+    request = struct.pack("40s", name.encode())
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as control:
-        request = struct.pack("40s", name.encode())
         try:
-            flags = struct.unpack_from("=H", fcntl.ioctl(control, _SIOCGIFFLAGS, request), 16)[0]
-            found = fcntl.ioctl(control, _SIOCGIFADDR, request)[20:24]
+            return fcntl.ioctl(control, question, request)
         except OSError:
-            return False
-    return bool(flags & IFF_UP) and int.from_bytes(found, "big") == address
+            return bytes(len(request))
 
 
 class Address(msgspec.Struct, frozen=True):

@@ -123,9 +123,9 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A container's connection to a network, as it came out. The engine gives it its ``id``.
 
     ``network`` is the network's id, ``interface`` the name inside the container, ``host_interface`` its peer outside;
-    the prefixes are the subnets' lengths in bits. A gateway is where the default route may lead, empty where there is
-    no way out; ``nameservers`` are what resolv.conf should list, empty for the host's own. ``ports`` are
-    those that the host has for the container.
+    the prefixes are the subnets' lengths in bits. A gateway is where the default route may lead: empty where there is
+    no way out, 0.0.0.0 or :: where the link itself is the way; ``nameservers`` are what resolv.conf should list, empty
+    for the host's own. ``ports`` are those that the host has for the container.
     """
 
     network: str

@@ -10,7 +10,8 @@ A driver's author subclasses the suite and says how the driver is opened::
             return make
 
 ``make`` may be called more than once on the same directories, also in other processes: that is what commands
-do. What the driver declares as its capabilities decides what is asked of it, nothing else.
+do. What the driver declares as its capabilities decides what is asked of it, nothing else. Other networks that tests
+make have the options of that one.
 
 Every test has a host of its own: a fresh network namespace that the test's thread is in, loopback up. So
 drivers may name bridges and choose subnets as they would on a machine, tests run in parallel, and nothing that
@@ -95,7 +96,7 @@ class NetworkDriverSuite:
         if setting.capabilities.addressed:
             assert reaches(setting.sandbox("c1"), setting.sandbox("c2"), two.address)
             assert reaches(setting.sandbox("c2"), setting.sandbox("c1"), one.address)
-            assert reaches(None, setting.sandbox("c1"), one.address)
+            assert setting.reachable("c1", one.address)
 
     def test_no_address_is_given_twice_to_two_hundred_containers_at_once(self, setting: Setting) -> None:
         if not setting.capabilities.addressed:
@@ -160,7 +161,7 @@ class NetworkDriverSuite:
         setting.disconnect("c1")
         endpoint = setting.connect("c1")
         if endpoint.address:
-            assert reaches(None, setting.sandbox("c1"), endpoint.address)
+            assert setting.reachable("c1", endpoint.address)
 
     def test_a_connected_container_is_not_connected_again(self, setting: Setting) -> None:
         if not setting.capabilities.addressed:
@@ -170,7 +171,7 @@ class NetworkDriverSuite:
             setting.driver.connect(setting.network, other.path, EndpointRequest(container="c1"))
         assert other.interfaces() == {"lo"}
         other.close()
-        assert reaches(None, setting.sandbox("c1"), endpoint.address)
+        assert setting.reachable("c1", endpoint.address)
 
     def test_a_failed_connection_leaves_nothing(self, setting: Setting) -> None:
         if not setting.capabilities.sandboxed:
@@ -240,7 +241,7 @@ class NetworkDriverSuite:
             setting.driver.disconnect(setting.network, container)
         endpoint = setting.connect("c2")
         if endpoint.address:
-            assert reaches(None, setting.sandbox("c2"), endpoint.address)
+            assert setting.reachable("c2", endpoint.address)
         setting.disconnect("c2")
         setting.driver.remove(setting.network)
         assert _links_settle_to(links)
@@ -255,7 +256,7 @@ class NetworkDriverSuite:
                 driver.disconnect(network, container)
             one, two = setting.connect("c2"), setting.connect("c3")
             if setting.capabilities.addressed:
-                assert reaches(None, setting.sandbox("c2"), one.address)
+                assert setting.reachable("c2", one.address)
                 assert reaches(setting.sandbox("c2"), setting.sandbox("c3"), two.address)
             setting.disconnect("c2")
             setting.disconnect("c3")
@@ -330,7 +331,7 @@ class NetworkDriverSuite:
     def test_a_created_network_has_its_settings_filled_in(self, setting: Setting) -> None:
         created = setting.driver.create(setting.named("second"))
         assert (created.id, created.name, created.driver) == ("second", "second", setting.network.driver)
-        if setting.capabilities.configurable and setting.capabilities.addressed:
+        if setting.subnets:
             (pool,) = created.pools
             assert pool.subnet and pool.gateway
             with pytest.raises(Conflict):
@@ -347,9 +348,10 @@ class NetworkDriverSuite:
         if not (setting.capabilities.configurable and setting.capabilities.addressed):
             return
         first = setting.connect("c1")
-        second = setting.connect("c2", network=setting.driver.create(setting.named("second")))
+        network = setting.driver.create(setting.named("second"))
+        second = setting.connect("c2", network=network)
         assert first.address != second.address
-        assert reaches(None, setting.sandbox("c2"), second.address)
+        assert setting.reachable("c2", second.address, network)
 
     def test_one_container_is_on_two_networks(self, setting: Setting) -> None:
         if not (setting.capabilities.configurable and setting.capabilities.addressed):
@@ -357,14 +359,14 @@ class NetworkDriverSuite:
         second = setting.driver.create(setting.named("second"))
         first, other = setting.connect("c1"), setting.connect("c1", network=second)
         assert setting.sandbox("c1").interfaces() == {"lo", first.interface, other.interface}
-        assert reaches(None, setting.sandbox("c1"), first.address)
-        assert reaches(None, setting.sandbox("c1"), other.address)
+        assert setting.reachable("c1", first.address)
+        assert setting.reachable("c1", other.address, second)
         setting.driver.disconnect(second, "c1")
         assert setting.sandbox("c1").interfaces() == {"lo", first.interface}
         assert list(setting.driver.endpoints(setting.network)) == ["c1"]
 
     def test_a_network_of_both_families(self, setting: Setting) -> None:
-        if not (setting.capabilities.configurable and setting.capabilities.addressed and setting.capabilities.ipv6):
+        if not (setting.subnets and setting.capabilities.ipv6):
             return
         wanted = msgspec.structs.replace(setting.named("second"), ipv6=True)
         network = setting.driver.create(wanted)
@@ -375,10 +377,10 @@ class NetworkDriverSuite:
         assert len({one.address, one.address6, two.address, two.address6}) == 4
         for address in (two.address, two.address6):
             assert reaches(setting.sandbox("c1"), setting.sandbox("c2"), address)
-            assert reaches(None, setting.sandbox("c2"), address)
+            assert setting.reachable("c2", address, network)
 
     def test_a_network_of_ipv6_alone(self, setting: Setting) -> None:
-        if not (setting.capabilities.configurable and setting.capabilities.addressed and setting.capabilities.ipv6):
+        if not (setting.subnets and setting.capabilities.ipv6):
             return
         pool = Pool(subnet="2001:db8:55::/64", gateway="2001:db8:55::99", range="2001:db8:55::aa00/120")
         wanted = msgspec.structs.replace(setting.named("second"), ipv4=False, ipv6=True, pools=(pool,))
@@ -386,7 +388,7 @@ class NetworkDriverSuite:
         endpoint = setting.connect("c1", network=network)
         assert (endpoint.address, endpoint.gateway, endpoint.gateway6) == ("", "", "2001:db8:55::99")
         assert endpoint.address6.startswith("2001:db8:55::aa")
-        assert reaches(None, setting.sandbox("c1"), endpoint.address6)
+        assert setting.reachable("c1", endpoint.address6, network)
 
     def test_an_internal_network_has_no_way_out(self, setting: Setting) -> None:
         if not (setting.capabilities.configurable and setting.capabilities.addressed):
@@ -420,13 +422,29 @@ class Setting:
 
     def named(self, name: str) -> Network:
         """Return the settings of another network of this driver."""
-        return Network(id=name, name=name, driver=self.network.driver)
+        return msgspec.structs.replace(self.network, id=name, name=name)
 
     def sandbox(self, container: str) -> Sandbox:
         """Return the container's sandbox, made on the first call."""
         if container not in self._sandboxes:
             self._sandboxes[container] = Sandbox()
         return self._sandboxes[container]
+
+    @property
+    def subnets(self) -> bool:
+        """Whether networks can be made whose subnets the driver chooses, or the test."""
+        return self.capabilities.configurable and self.capabilities.addressed and self.capabilities.subnets
+
+    def reachable(self, container: str, address: str, network: Network | None = None) -> bool:
+        """Tell whether a container is reached: from the host, or by a neighbour where that is not how it is."""
+        if self.capabilities.reached:
+            return reaches(None, self.sandbox(container), address)
+        self.connect("neighbour", network)
+        try:
+            return reaches(self.sandbox("neighbour"), self.sandbox(container), address)
+        finally:
+            self._sandboxes.pop("neighbour").close()
+            self.driver.disconnect(network or self.network, "neighbour")
 
     def connect(
         self, container: str, network: Network | None = None, address: str = "", ports: tuple[PortMapping, ...] = ()

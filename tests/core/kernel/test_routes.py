@@ -38,7 +38,12 @@ def test_a_default_route_is_set_changed_and_ended(
             routes.lead(gateway, "one")
             (line,) = default()
             assert line.startswith(f"default via {gateway} dev one")
-        routes.end(family)
+        routes.lead("::" if ":" in address else "0.0.0.0", "one")
+        (line,) = default()
+        assert line.startswith("default dev one")
+        routes.end(family, "other")
+        assert default() == [line]
+        routes.end(family, "one")
         assert default() == []
 
 

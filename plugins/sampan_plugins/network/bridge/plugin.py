@@ -24,8 +24,8 @@ def sampan_plugin_info(slot: str, name: str) -> PluginInfo:
             Option("firewall", "true", "set nftables rules: NAT outwards, nothing unasked inwards"),
         ),
         capabilities={
-            "sandboxed": "yes", "addressed": "yes", "ipv6": "yes", "configurable": "yes", "publishes": "yes",
-            "republishes": "yes",
+            "sandboxed": "yes", "addressed": "yes", "reached": "yes", "ipv6": "yes", "configurable": "yes",
+            "subnets": "yes", "predefined": "yes", "publishes": "yes", "republishes": "yes",
         },
     )
 
