@@ -85,11 +85,13 @@ def test_a_port_in_use(sampan, port):
         told = sampan.fails("run", "-d", "--name", "c1", "-p", f"{port}:80", "bb:1", *WEB, code=125)
     assert re.fullmatch(
         r"driver failed programming external connectivity on endpoint c1 \([0-9a-f]{64}\): "
-        rf"Bind for 0\.0\.0\.0:{port} failed: port is already allocated \(choose another port of the host\)", told)
+        rf"Error starting userland proxy: listen tcp4 0\.0\.0\.0:{port}: bind: address already in use "
+        r"\(choose another port of the host\)", told)
     assert sampan.state("c1") == "created"
     sampan.run("start", "c1")
     assert fetch(port) == b"hello\n"
-    sampan.fails("run", "--rm", "--name", "c2", "-p", f"{port}:80", "bb:1", *WEB, code=125)
+    told = sampan.fails("run", "--rm", "--name", "c2", "-p", f"{port}:80", "bb:1", *WEB, code=125)
+    assert f": Bind for 0.0.0.0:{port} failed: port is already allocated (" in told
     assert sampan.run("ps", "-a", "--format", "{{.Names}}") == "c1"
 
 

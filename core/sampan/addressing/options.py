@@ -20,7 +20,7 @@ def parsed(key: str, value: str, parser: str) -> str | bool | int:
     """
     if parser == "ParseBool" and value.lower() in _TRUTHS:
         return _TRUTHS[value.lower()]
-    if parser == "Atoi" and value.isascii() and value.isdecimal():
+    if parser == "Atoi" and value.isascii() and value.removeprefix("-").isdecimal():
         return int(value)
     if parser:
         raise InvalidInput(

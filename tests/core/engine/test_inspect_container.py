@@ -47,7 +47,7 @@ def test_a_running_container(bench: Bench) -> None:
     (endpoint,) = container.endpoints
     network = document["NetworkSettings"]
     assert network["IPAddress"] == network["Networks"]["bridge"]["IPAddress"] == endpoint.address != ""
-    assert network["SandboxKey"] == f"/proc/{container.pid}/ns/net"
+    assert network["SandboxKey"] == f"/proc/{container.pid}/ns/net" and len(network["SandboxID"]) == 64
     assert document["GraphDriver"]["Name"] == "overlay2"
     assert set(document["GraphDriver"]["Data"]) == {"LowerDir", "UpperDir", "WorkDir"}
 
@@ -58,7 +58,7 @@ def test_an_ended_container(bench: Bench) -> None:
     state = document["State"]
     assert (state["Status"], state["Running"], state["Pid"], state["ExitCode"]) == ("exited", False, 0, 3)
     assert state["FinishedAt"] >= state["StartedAt"] > "2020"
-    assert document["NetworkSettings"]["SandboxKey"] == ""
+    assert document["NetworkSettings"]["SandboxKey"] == document["NetworkSettings"]["SandboxID"] == ""
     assert Path(document["LogPath"]).parent == Path(document["HostsPath"]).parent
 
 

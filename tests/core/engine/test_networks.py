@@ -85,7 +85,7 @@ def test_all_that_can_be_asked_of_a_subnet(bench: Bench) -> None:
         ({"driver": "host"}, Conflict, 'only one instance of "host" network is allowed'),
         ({"driver": "nothing"}, NotFound, 'no network driver named "nothing"'),
         ({"ipv4": False}, InvalidInput, "IPv4 or IPv6 must be enabled"),
-        ({"options": {"mut": "1"}}, InvalidInput, "unknown network option 'mut'"),
+        ({"options": {"mtu": "-1"}}, InvalidInput, "invalid MTU number: -1"),
         ({"pools": (Pool(subnet="10.1.2.3/24"),)}, InvalidInput, "subnet 10.1.2.3/24: it should be 10.1.2.0/24"),
     ],
 )

@@ -9,6 +9,7 @@ import msgspec
 
 from sampan.engine import confinement, links, networking, ports, timestamps
 from sampan.engine.inspect import mounts as inspect_mounts
+from sampan.engine.sharing import SHARED
 from sampan.errors import SampanError
 from sampan.model.network import Connection, Endpoint
 
@@ -229,17 +230,26 @@ def _network_settings(engine: Engine, container: Container) -> dict[str, Any]:
     first = networks.get(container.spec.network, {}) if container.network_driver == container.spec.network else {}
     return {
         "Bridge": "",
-        "SandboxID": "",
+        "SandboxID": _sandbox(container),
         "HairpinMode": False,
         "LinkLocalIPv6Address": "",
         "LinkLocalIPv6PrefixLen": 0,
         "Ports": ports.shown(container),
-        "SandboxKey": f"/proc/{container.pid}/ns/net" if container.pid else "",
+        "SandboxKey": f"/proc/{container.pid}/ns/net" if _sandbox(container) else "",
         "SecondaryIPAddresses": None,
         "SecondaryIPv6Addresses": None,
         **{name: first.get(name, value) for name, value in _addresses(_NOWHERE).items()},
         "Networks": networks,
     }
+
+
+def _sandbox(container: Container) -> str:
+    """Return an id for the network namespace that a run has or the host gives it, empty where it is a container's."""
+    from hashlib import sha256
+
+    if not container.pid or container.spec.network.startswith(SHARED):
+        return ""
+    return sha256(f"{container.id} {container.started}".encode()).hexdigest()
 
 
 def _network(connection: Connection, endpoint: Endpoint) -> dict[str, Any]:

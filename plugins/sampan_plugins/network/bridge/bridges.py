@@ -84,7 +84,7 @@ def abandoned(rtnl: Netlink, name: str) -> bool:
 
 
 class Plug(msgspec.Struct, frozen=True, kw_only=True):
-    """What a container's interface is to be; without a ``name`` it is the first ``ethN`` that is free.
+    """What a container's interface is to be; without a ``name`` it is the first of its ``prefix`` that is free.
 
     An ``isolated`` one does not reach other isolated ones on the bridge.
     """
@@ -95,6 +95,7 @@ class Plug(msgspec.Struct, frozen=True, kw_only=True):
     mtu: int
     addresses: Sequence[Address]
     name: str = ""
+    prefix: str = "eth"
     isolated: bool = False
 
     @property
@@ -113,7 +114,7 @@ def plug(sandbox: str, plug: Plug) -> str:
     try:
         with netns.entered(sandbox):
             inside = Netlink()
-            name = plug.name or next(f"eth{n}" for n in range(4096) if not index(f"eth{n}"))
+            name = plug.name or next(name for n in range(4096) if not index(name := f"{plug.prefix}{n}"))
         with inside, Netlink() as rtnl:
             rtnl.ask(_pair(plug, target, name))
             # A port has no use for addresses, and would tell the container of its own.

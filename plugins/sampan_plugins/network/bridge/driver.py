@@ -63,9 +63,15 @@ class BridgeDriver(NetworkDriver):
         return msgspec.structs.replace(network, pools=record.pools)
 
     def describe(self, network: Network) -> Network:
-        """Return the network with its subnets and gateways, once they are chosen."""
+        """Return the network with its subnets and gateways; the default one's are chosen now if they were not yet."""
         record = ledger.load(records.directory(self._root, network))
-        return msgspec.structs.replace(network, pools=record.pools) if record else network
+        if record is None and network.default:
+            with _translated(network), host.locked(self._root), host.host_locked():
+                record = ledger.load(records.directory(self._root, network)) or self._settle(network)
+        if record is None:
+            return network
+        told = options.dockers(self._options, record.bridge) if network.default else network.options
+        return msgspec.structs.replace(network, pools=record.pools, options=told)
 
     def remove(self, network: Network) -> None:
         """Take the bridge, its rules and its records away."""
@@ -87,7 +93,7 @@ class BridgeDriver(NetworkDriver):
         local = [host.link_local(address) for address in request.link_local]
         for option in request.options:
             raise InvalidInput(f"unknown option of a connection to network {network.name}: {option!r}")
-        with _translated(network), publication.claimed(request) as claims:
+        with _translated(network), publication.claimed(self._root, network, request) as claims:
             with host.locked(self._root):
                 record = self._prepared(network, where)
                 lease = self._lend(record, where, request)
@@ -110,7 +116,7 @@ class BridgeDriver(NetworkDriver):
             if lease.ports:
                 self._withdraw(record, lease)
                 self._relend(where, request.container, msgspec.structs.replace(lease, ports=(), proxy=None))
-            with publication.claimed(request) as claims:
+            with publication.claimed(self._root, network, request) as claims:
                 if claims:
                     self._publish(record, where, request.container, claims)
                 return tuple(claim.mapping for claim in claims)
@@ -329,6 +335,7 @@ class BridgeDriver(NetworkDriver):
         plug = bridges.Plug(
             bridge=record.bridge, host_name=lease.host_interface, mac=mac, mtu=record.mtu,
             addresses=[*addresses, *local], name=request.interface, isolated=not record.icc,
+            prefix=options.of_network(network.options).interface,
         )
         interface = bridges.plug(sandbox, plug)
         endpoint = Endpoint(

@@ -91,10 +91,14 @@ def _passes(nft: Netlink, bridge: str, family: int) -> int:
 
 def install(rules: Rules, forwards: Sequence[Forward] = ()) -> None:
     """Put the network's rules in force, whatever is there. Raises Unsupported when the kernel cannot."""
-    requests = [one for subnet in rules.subnets for one in _replacement(rules, subnet, forwards)]
     try:
         with _netfilter() as nft:
-            nft.commit(*requests)
+            try:
+                nft.commit(*_replacements(rules, forwards, everywhere=True))
+            except Refused as error:
+                if error.errno != errno.ENOENT or not forwards:
+                    raise
+                nft.commit(*_replacements(rules, forwards, everywhere=False))
             dropping = {subnet.ipv6: _dropping(nft, _FAMILIES[subnet.ipv6]) for subnet in rules.subnets}
     except Refused as error:
         raise _unsupported(error) from error
@@ -160,7 +164,13 @@ def _table(bridge: str, family: int) -> Table:
     return Table(f"sampan-{bridge}", family)
 
 
-def _replacement(rules: Rules, subnet: Subnet, forwards: Sequence[Forward]) -> Iterator[Message]:
+def _replacements(rules: Rules, forwards: Sequence[Forward], *, everywhere: bool) -> Iterator[Message]:
+    """Yield what replaces the network's tables with new ones. See ``publishing.rules`` for ``everywhere``."""
+    for subnet in rules.subnets:
+        yield from _replacement(rules, subnet, forwards, everywhere=everywhere)
+
+
+def _replacement(rules: Rules, subnet: Subnet, forwards: Sequence[Forward], *, everywhere: bool) -> Iterator[Message]:
     """Yield what replaces the table of a family with a new one; that knows of published ports where there are any."""
     table = rules.table(ipv6=subnet.ipv6)
     yield from (table.make(), table.delete(), table.make())
@@ -169,7 +179,7 @@ def _replacement(rules: Rules, subnet: Subnet, forwards: Sequence[Forward]) -> I
     if led:
         from sampan_plugins.network.bridge import publishing
 
-        yield from publishing.rules(table, rules.bridge, led)
+        yield from publishing.rules(table, rules.bridge, led, everywhere=everywhere)
     for expressions in _forward(rules):
         yield table.rule("forward", expressions)
     if rules.masquerade and not rules.internal:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 import msgspec
@@ -24,6 +24,7 @@ _DESCRIPTORS, _OTHERS = 4, 256
 """How many it takes to claim a port and hand it to the proxy, for both families, and how many may be open anyway."""
 _NOT_HERE = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 _STARTING = "Error starting userland proxy: "
+_ANOTHER = "choose another port of the host"
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -34,17 +35,25 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def claimed(wanted: Sequence[PortMapping]) -> Iterator[list[Claim]]:
+def claimed(
+    wanted: Sequence[PortMapping], allocated: Callable[[str, int], bool] = lambda protocol, port: False
+) -> Iterator[list[Claim]]:
     """Hold the ports of the host that are wanted; ports for all of its addresses are the same for both families.
 
-    Raises Conflict when one is taken, in Docker's words, InvalidInput for an address that is not the host's,
-    Unavailable when no port is free, Unsupported for a protocol that the kernel does not have.
+    ``allocated`` tells whether a container has a port of a protocol. Raises Conflict when one is taken, in Docker's
+    words, InvalidInput for an address that is not the host's, Unavailable when no port is free, Unsupported for a
+    protocol that the kernel does not have.
     """
     with _room_for(len(wanted) * _DESCRIPTORS), ExitStack() as stack:
         claims: dict[int, list[Claim]] = {}
+
+        def taken(protocol: str, port: int) -> bool:
+            mine = [claim.mapping for several in claims.values() for claim in several]
+            return allocated(protocol, port) or any((one.protocol, one.first) == (protocol, port) for one in mine)
+
         # Who can choose comes last, so as not to take what another must have.
         for place in sorted(range(len(wanted)), key=lambda one: _choice(wanted[one])):
-            claims[place] = _claim(wanted[place])
+            claims[place] = _claim(wanted[place], taken)
             for claim in claims[place]:
                 stack.callback(claim.holder.close)
         yield [claim for _, several in sorted(claims.items()) for claim in several]
@@ -71,7 +80,7 @@ def _choice(mapping: PortMapping) -> int:
     return mapping.last - mapping.first + 1 if mapping.first else 1 << 16
 
 
-def _claim(mapping: PortMapping) -> list[Claim]:
+def _claim(mapping: PortMapping, allocated: Callable[[str, int], bool]) -> list[Claim]:
     candidates = range(mapping.first, mapping.last + 1) if mapping.first else [0] * _ATTEMPTS
     for port in candidates:
         try:
@@ -79,10 +88,13 @@ def _claim(mapping: PortMapping) -> list[Claim]:
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise _refusal(mapping, port, error) from error
-    if mapping.first and mapping.first == mapping.last:
-        where = _joined(mapping.address or ANY[False], mapping.first)
-        raise Conflict(f"Bind for {where} failed: port is already allocated", "choose another port of the host")
-    raise Unavailable("all ports are allocated")
+            in_use = error
+    if not mapping.first or mapping.first < mapping.last:
+        raise Unavailable("all ports are allocated")
+    if not allocated(mapping.protocol, mapping.first):
+        raise _refusal(mapping, mapping.first, in_use) from in_use
+    where = _joined(mapping.address or ANY[False], mapping.first)
+    raise Conflict(f"Bind for {where} failed: port is already allocated", _ANOTHER)
 
 
 def _at(mapping: PortMapping, port: int) -> list[Claim]:
@@ -131,6 +143,8 @@ def _refusal(mapping: PortMapping, port: int, error: OSError) -> Exception:
     address = mapping.address or ANY[False]
     told = f"{_STARTING}listen {mapping.protocol}{6 if ':' in address else 4} {_joined(address, port)}: bind: "
     match error.errno:
+        case errno.EADDRINUSE:
+            return Conflict(f"{told}address already in use", _ANOTHER)
         case errno.EADDRNOTAVAIL | errno.EAFNOSUPPORT:
             return InvalidInput(f"{told}cannot assign requested address", "give an address of the host")
         case errno.EACCES | errno.EPERM:

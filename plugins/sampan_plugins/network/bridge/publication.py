@@ -6,9 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from sampan.addressing.pools import Plan
 from sampan.errors import SampanError
-from sampan.model.network import EndpointRequest
+from sampan.model.network import EndpointRequest, Network
+from sampan_plugins.network.bridge import ledger, options
 from sampan_plugins.network.bridge.ledger import Proxy, Veth
 
 if TYPE_CHECKING:
@@ -17,16 +20,25 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def claimed(request: EndpointRequest) -> Iterator[Sequence[Claim]]:
-    """Hold the ports of the host that a container asks for. Raises what is in the way, in Docker's words."""
+def claimed(root: str, network: Network, request: EndpointRequest) -> Iterator[Sequence[Claim]]:
+    """Hold the ports of the host that a container asks for. Raises what is in the way, in Docker's words.
+
+    ``root`` has the driver's networks, of whose containers one may have a port already.
+    """
     if not request.ports:
         yield ()
         return
     from sampan_plugins.network.bridge import ports
 
+    def allocated(protocol: str, port: int) -> bool:
+        held = [lease for record in ledger.walk(root) for lease in ledger.lent(f"{root}/{record.id}").held.values()]
+        return any((one.protocol, one.first) == (protocol, port) for lease in held for one in lease.ports)
+
+    binding = options.of_network(network.options).binding
+    wanted = [msgspec.structs.replace(one, address=one.address or binding) for one in request.ports]
     with ExitStack() as stack:
         try:
-            claims = stack.enter_context(ports.claimed(request.ports))
+            claims = stack.enter_context(ports.claimed(wanted, allocated))
         except SampanError as error:
             told = f"driver failed programming external connectivity on endpoint {request.name} ({request.id})"
             raise type(error)(f"{told}: {error.message}", error.hint) from error

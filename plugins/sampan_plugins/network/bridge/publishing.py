@@ -24,6 +24,7 @@ from sampan_plugins.network.bridge.ports import ANY
 
 _MAP = 8
 _CT_STATUS, _DESTINATION_CHANGED = 2, 0x20
+_ROUTING = "fib"
 _ADDRESS_TYPE, _OF_DESTINATION, _LOCAL = 3, 2, 2
 _LENGTH = {nftables.IPV4: 4, nftables.IPV6: 16}  # of an address, in bytes
 _OWN = {False: (b"\xff\0\0\0", b"\x7f\0\0\0"), True: (b"\xff" * 16, bytes(15) + b"\1")}  # loopback
@@ -71,9 +72,14 @@ def _within(packed: bytes, block: tuple[bytes, bytes]) -> bool:
     return bytes(one & other for one, other in zip(packed, mask, strict=True)) == base
 
 
-def rules(table: Table, bridge: str, forwards: Iterable[Forward]) -> list[Message]:
-    """Return what a new table needs, after its chain ``forward`` and before the rules there."""
-    return [*_sets(table), _inwards(table, bridge), *_redirecting(table, bridge), *elements(table, forwards)]
+def rules(table: Table, bridge: str, forwards: Iterable[Forward], *, everywhere: bool = True) -> list[Message]:
+    """Return what a new table needs, after its chain ``forward`` and before the rules there.
+
+    To lead what comes to any of the host's addresses, ``everywhere``, takes a kernel that can tell which these are
+    (nft_fib); without, it is left to the proxy.
+    """
+    redirecting = _redirecting(table, bridge, everywhere=everywhere)
+    return [*_sets(table), _inwards(table, bridge), *redirecting, *elements(table, forwards)]
 
 
 def _sets(table: Table) -> Iterator[Message]:
@@ -98,7 +104,7 @@ def _inwards(table: Table, bridge: str) -> Message:
     ])  # fmt: skip
 
 
-def _redirecting(table: Table, bridge: str) -> Iterator[Message]:
+def _redirecting(table: Table, bridge: str, *, everywhere: bool) -> Iterator[Message]:
     """Lead packets to containers: those of others as they come in, the host's own as they go out."""
     ipv6, destination = table.family == nftables.IPV6, _destination(table)
     mask, own = _OWN[ipv6]
@@ -106,14 +112,15 @@ def _redirecting(table: Table, bridge: str) -> Iterator[Message]:
     outer = [destination, nftables.masked(mask), nftables.compare(NEQ, own)]
     bound = [*_destination_and_port(table), *_led(table, _BOUND)]
     near = [destination, nftables.masked(_LINK_LOCAL[0]), nftables.compare(NEQ, _LINK_LOCAL[1])] if ipv6 else []
-    kind: Expression = ("fib", [(1, KEY), (2, _ADDRESS_TYPE), (3, _OF_DESTINATION)])
+    kind: Expression = (_ROUTING, [(1, KEY), (2, _ADDRESS_TYPE), (3, _OF_DESTINATION)])
     local = [kind, nftables.compare(EQ, struct.pack("=I", _LOCAL))]
-    everywhere = [*near, *local, *_protocol_and_port(KEY), *_led(table, _PORTS)]
+    anywhere = [*near, *local, *_protocol_and_port(KEY), *_led(table, _PORTS)]
     places = (("prerouting", nftables.PREROUTING, foreign), ("output", nftables.OUTPUT, outer))
     for chain, hook, condition in places:
         yield table.chain(chain, "nat", hook, nftables.DSTNAT)
         yield table.rule(chain, [*condition, *bound])
-        yield table.rule(chain, [*condition, *everywhere])
+        if everywhere:
+            yield table.rule(chain, [*condition, *anywhere])
 
 
 def _led(table: Table, where: str) -> list[Expression]:

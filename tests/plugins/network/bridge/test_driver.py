@@ -13,7 +13,7 @@ from contextlib import ExitStack
 import msgspec
 import pytest
 
-from sampan.errors import Conflict, Corrupt, InvalidInput, NotFound, Unavailable
+from sampan.errors import Conflict, Corrupt, InvalidInput, NotFound, Unavailable, Unsupported
 from sampan.model.network import Endpoint, EndpointRequest, Network, Pool
 from sampan.testing.forking import forked
 from sampan.testing.sandbox import Sandbox, fresh_host, reaches
@@ -313,7 +313,9 @@ def test_user_networks(open_driver: Open, sandbox: Sandbox) -> None:
         ({"pools": (Pool(subnet="10.55.0.0/24", reserved={"a": "10.56.0.1"}),)}, "invalid aux-address 10.56.0.1"),
         ({"pools": (Pool(gateway="10.55.0.1"),)}, "must have a corresponding subnet"),
         ({"pools": (Pool(subnet="10.55.0.0/24"), Pool(subnet="10.56.0.0/24"))}, "doesn't support multiple subnets"),
-        ({"options": {"mut": "1400"}}, "did you mean 'mtu'"),
+        ({"options": {"com.docker.network.driver.mtu": "-5"}}, "invalid MTU number: -5"),
+        ({"options": {"com.docker.network.bridge.host_binding_ipv4": "x"}}, "host_binding_ipv4 value: x (nil ip)"),
+        ({"options": {"com.docker.network.container_iface_prefix": "../"}}, "invalid interface prefix"),
         ({"options": {"mtu": "large"}}, "failed to parse mtu value: large"),
         ({"options": {"bridge": "../x"}}, "invalid bridge name"),
         ({"id": "../x"}, "invalid network id"),
@@ -327,10 +329,29 @@ def test_settings_it_does_not_take(open_driver: Open, settings: dict[str, object
     assert [name for _index, name in socket.if_nameindex()] == ["lo"]
 
 
-def test_dockers_names_of_options(open_driver: Open) -> None:
-    options = {"com.docker.network.bridge.name": "named0", "com.docker.network.driver.mtu": "1300"}
-    open_driver().create(Network(id="x", name="x", driver="bridge", options=options))
+def test_dockers_names_of_options(open_driver: Open, sandbox: Sandbox) -> None:
+    options = {
+        "com.docker.network.bridge.name": "named0", "com.docker.network.driver.mtu": "1300",
+        "com.docker.network.bridge.inhibit_ipv4": "false", "com.docker.network.container_iface_prefix": "lan",
+        "somebody.elses": "option",
+    }  # fmt: skip
+    driver = open_driver()
+    network = driver.create(Network(id="x", name="x", driver="bridge", options=options))
     assert "mtu 1300" in run("ip", "link", "show", "named0")
+    assert driver.connect(network, sandbox.path, EndpointRequest(container="c1")).interface == "lan0"
+    other = msgspec.structs.replace(network, id="y", options={"com.docker.network.bridge.inhibit_ipv4": "true"})
+    with pytest.raises(Unsupported, match="inhibit_ipv4=true"):
+        driver.create(other)
+
+
+def test_the_default_network_is_described_before_anybody_is_on_it(open_driver: Open, sandbox: Sandbox) -> None:
+    told = open_driver().describe(DEFAULT)
+    assert told.pools[0].subnet and told.pools[0].gateway
+    assert told.options["com.docker.network.bridge.name"] == "sampan0"
+    assert [name for _index, name in socket.if_nameindex()] == ["lo"]
+    endpoint = open_driver().connect(DEFAULT, sandbox.path, EndpointRequest(container="c1"))
+    assert endpoint.gateway == told.pools[0].gateway
+    assert open_driver().describe(DEFAULT) == told
 
 
 def test_link_local_addresses(open_driver: Open, sandbox: Sandbox) -> None:
