@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from sampan.testing.command import HEAVY
+from sampan.testing.plugin import HEAVY
 
 PROBE = """
 import atexit, json, os, sys

@@ -5,5 +5,5 @@ import pytest
 # Their assertions tell as much as those of the tests that derive from them.
 pytest.register_assert_rewrite(*(
     f"{__name__}.{kit}"
-    for kit in ("command", "format", "log", "network", "registry", "runtime", "sandbox", "storage", "volume")
+    for kit in ("command", "format", "log", "network", "plugin", "registry", "runtime", "sandbox", "storage", "volume")
 ))

@@ -28,9 +28,8 @@ import pytest
 from sampan.config import Settings
 from sampan.plugin.manager import Plugins
 from sampan.testing.commandline import Done, Sampan
+from sampan.testing.plugin import HEAVY
 
-HEAVY = frozenset(("requests", "urllib3", "pyroute2", "stevedore", "importlib.metadata", "sqlite3", "asyncio"))
-"""What a command may not load before it needs it: each costs as much as a whole short command."""
 _PROBE = """
 import atexit, json, os, sys
 if child := os.fork():
