@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from sampan.contracts.log import Entry, LogDriver, Stream
+from sampan.contracts.log import Entry, LogDriver, LogWriter, Stream
 from sampan.errors import InvalidInput, Unsupported
 
 Make = Callable[[], LogDriver]
@@ -36,18 +36,23 @@ class LogDriverSuite:
         raise NotImplementedError("a log driver's test provides the fixture make")
 
     @pytest.fixture
-    def log(self, make: Make, tmp_path: Path) -> Log:
-        """Return the log of one container."""
-        return Log(make(), str(tmp_path))
+    def options(self) -> Mapping[str, str]:
+        """Return the options that a log cannot be opened without; a derived class may have some."""
+        return {}
 
-    def test_unknown_options_are_refused(self, make: Make, tmp_path: Path) -> None:
+    @pytest.fixture
+    def log(self, make: Make, options: Mapping[str, str], tmp_path: Path) -> Log:
+        """Return the log of one container."""
+        return Log(make(), str(tmp_path), options)
+
+    def test_unknown_options_are_refused(self, log: Log) -> None:
         """Opening for writing with an option nobody knows raises InvalidInput."""
         with pytest.raises(InvalidInput):
-            make().open(str(tmp_path), _ID, {"no-such-option": "1"})
+            log.driver.open(log.where, _ID, {**log.options, "no-such-option": "1"})
 
     def test_closing_twice_is_harmless(self, log: Log) -> None:
         """A monitor's clean-up may close again."""
-        writer = log.driver.open(log.where, _ID, {})
+        writer = log.open()
         writer.close()
         writer.close()
 
@@ -126,11 +131,11 @@ class LogDriverSuite:
         alive.set()
 
         def follow() -> None:
-            seen.extend(e.content for e in log.driver.read(log.where, {}, follow=alive.is_set))
+            seen.extend(e.content for e in log.driver.read(log.where, log.options, follow=alive.is_set))
 
         thread = threading.Thread(target=follow)
         thread.start()
-        writer = log.driver.open(log.where, _ID, {})
+        writer = log.open()
         for number in range(20):
             writer.write("stdout", b"%d\n" % number, _START + number)
             time.sleep(0.005)
@@ -148,13 +153,18 @@ class LogDriverSuite:
 class Log:
     """One container's log, and how a test reads and writes it."""
 
-    def __init__(self, driver: LogDriver, where: str) -> None:
+    def __init__(self, driver: LogDriver, where: str, options: Mapping[str, str]) -> None:
         self.driver = driver
         self.where = where
+        self.options = options
+
+    def open(self) -> LogWriter:
+        """Open it for writing."""
+        return self.driver.open(self.where, _ID, self.options)
 
     def write(self, *chunks: bytes, stream: Stream = "stdout", at: float = _START) -> None:
         """Open the log, write the chunks a second apart from ``at`` on, and close it."""
-        writer = self.driver.open(self.where, _ID, {})
+        writer = self.open()
         for second, chunk in enumerate(chunks):
             writer.write(stream, chunk, at + second)
         writer.close()
@@ -169,7 +179,7 @@ class Log:
 
     def entries(self, *, since: float = 0.0, until: float = 0.0, tail: int = -1) -> list[Entry]:
         """Read without following."""
-        found: Iterator[Entry] = self.driver.read(self.where, {}, since=since, until=until, tail=tail)
+        found: Iterator[Entry] = self.driver.read(self.where, self.options, since=since, until=until, tail=tail)
         return list(found)
 
     def lines(self, *, since: float = 0.0, until: float = 0.0, tail: int = -1) -> list[bytes]:

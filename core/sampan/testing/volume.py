@@ -12,7 +12,7 @@ Opened again on the same directory, it must know what was made before.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -34,50 +34,55 @@ class VolumeDriverSuite:
         raise NotImplementedError("a volume driver's test provides the fixture make")
 
     @pytest.fixture
+    def options(self) -> Mapping[str, str]:
+        """Return the options that a volume cannot be made without; a derived class may have some."""
+        return {}
+
+    @pytest.fixture
     def driver(self, make: Make, tmp_path: Path) -> VolumeDriver:
         """Return a driver with no volumes."""
         return make(tmp_path / "volumes")
 
-    def test_a_volume_is_made_listed_and_removed(self, driver: VolumeDriver) -> None:
+    def test_a_volume_is_made_listed_and_removed(self, driver: VolumeDriver, options: Mapping[str, str]) -> None:
         """``walk`` tells of it exactly while it is there."""
         assert list(driver.walk()) == []
-        driver.create("data", {})
+        driver.create("data", options)
         assert list(driver.walk()) == ["data"]
         driver.remove("data")
         assert list(driver.walk()) == []
 
-    def test_making_and_removing_twice_is_harmless(self, driver: VolumeDriver) -> None:
+    def test_making_and_removing_twice_is_harmless(self, driver: VolumeDriver, options: Mapping[str, str]) -> None:
         """What is there already is kept with its content; what is gone already is gone."""
-        driver.create("data", {})
+        driver.create("data", options)
         Path(driver.mount("data", _ONE), "file").write_text("kept")
         driver.unmount("data", _ONE)
-        driver.create("data", {})
+        driver.create("data", options)
         assert Path(driver.mount("data", _ONE), "file").read_text() == "kept"
         driver.unmount("data", _ONE)
         driver.remove("data")
         driver.remove("data")
 
-    def test_content_outlives_its_users(self, driver: VolumeDriver) -> None:
+    def test_content_outlives_its_users(self, driver: VolumeDriver, options: Mapping[str, str]) -> None:
         """One container writes, another one reads, later."""
-        driver.create("data", {})
+        driver.create("data", options)
         Path(driver.mount("data", _ONE), "file").write_text("from one")
         driver.unmount("data", _ONE)
         assert Path(driver.mount("data", _TWO), "file").read_text() == "from one"
         driver.unmount("data", _TWO)
 
-    def test_several_use_one_volume(self, driver: VolumeDriver) -> None:
+    def test_several_use_one_volume(self, driver: VolumeDriver, options: Mapping[str, str]) -> None:
         """All see the same; the first to leave does not take it from the other."""
-        driver.create("data", {})
+        driver.create("data", options)
         first, second = Path(driver.mount("data", _ONE)), Path(driver.mount("data", _TWO))
         (first / "file").write_text("shared")
         driver.unmount("data", _ONE)
         assert (second / "file").read_text() == "shared"
         driver.unmount("data", _TWO)
 
-    def test_unmounting_what_is_not_mounted_is_harmless(self, driver: VolumeDriver) -> None:
+    def test_unmounting_what_is_not_mounted_is_harmless(self, driver: VolumeDriver, options: Mapping[str, str]) -> None:
         """After a kill or a reboot the engine unmounts for whoever may have mounted."""
         driver.unmount("nothing-of-the-kind", _ONE)
-        driver.create("data", {})
+        driver.create("data", options)
         driver.unmount("data", _ONE)
         driver.mount("data", _ONE)
         driver.unmount("data", _ONE)
@@ -88,10 +93,10 @@ class VolumeDriverSuite:
         with pytest.raises(NotFound):
             driver.mount("nothing-of-the-kind", _ONE)
 
-    def test_volumes_are_apart(self, driver: VolumeDriver) -> None:
+    def test_volumes_are_apart(self, driver: VolumeDriver, options: Mapping[str, str]) -> None:
         """What is written to one is not in another, and removing one leaves the other."""
         for name in ("data", "other"):
-            driver.create(name, {})
+            driver.create(name, options)
             Path(driver.mount(name, _ONE), "file").write_text(name)
             driver.unmount(name, _ONE)
         driver.remove("data")
@@ -99,36 +104,38 @@ class VolumeDriverSuite:
         driver.unmount("other", _ONE)
         assert list(driver.walk()) == ["other"]
 
-    def test_volumes_outlive_the_driver(self, make: Make, tmp_path: Path) -> None:
+    def test_volumes_outlive_the_driver(self, make: Make, tmp_path: Path, options: Mapping[str, str]) -> None:
         """Opened anew, it has them still."""
         first = make(tmp_path / "volumes")
-        first.create("data", {})
+        first.create("data", options)
         first.close()
         again = make(tmp_path / "volumes")
         assert list(again.walk()) == ["data"]
         again.remove("data")
 
     @pytest.mark.parametrize("name", ["..", "../escape", "a/b", "/etc", ""])
-    def test_no_name_leads_elsewhere(self, driver: VolumeDriver, tmp_path: Path, name: str) -> None:
+    def test_no_name_leads_elsewhere(
+        self, driver: VolumeDriver, tmp_path: Path, name: str, options: Mapping[str, str]
+    ) -> None:
         """Names are what users type: one that would be a path is refused, and nothing is made of it."""
         before = sorted(path for path in tmp_path.rglob("*"))
         with pytest.raises(InvalidInput):
-            driver.create(name, {})
+            driver.create(name, options)
         driver.remove(name)  # what cannot be is removed already
         assert sorted(path for path in tmp_path.rglob("*")) == before
 
-    def test_unknown_options_are_refused(self, driver: VolumeDriver) -> None:
+    def test_unknown_options_are_refused(self, driver: VolumeDriver, options: Mapping[str, str]) -> None:
         """An option nobody knows is InvalidInput, and there is no volume then."""
         with pytest.raises(InvalidInput):
-            driver.create("data", {"no-such-option": "1"})
+            driver.create("data", {**options, "no-such-option": "1"})
         assert list(driver.walk()) == []
 
-    def test_many_are_made_at_once(self, driver: VolumeDriver) -> None:
+    def test_many_are_made_at_once(self, driver: VolumeDriver, options: Mapping[str, str]) -> None:
         """Several commands make, use and remove volumes of their own at the same time."""
 
         def live(number: int) -> str:
             name = f"volume-{number}"
-            driver.create(name, {})
+            driver.create(name, options)
             Path(driver.mount(name, _ONE), "file").write_text(name)
             driver.unmount(name, _ONE)
             content = Path(driver.mount(name, _TWO), "file").read_text()
