@@ -9,7 +9,7 @@ import subprocess
 
 from sampan import hookimpl
 from sampan.contracts.network import NetworkCapabilities, NetworkDriver
-from sampan.errors import Conflict, InvalidInput, Unavailable
+from sampan.errors import Conflict, InvalidInput, NotFound, Unavailable
 from sampan.model.network import Endpoint
 
 
@@ -33,10 +33,16 @@ class Program(NetworkDriver):
         if sandbox is None or request.address or request.address6 or request.mac:
             raise InvalidInput(f"network {network.name} needs a sandbox, and has no addresses to give")
         try:
-            open(self._note(request.container), "x").close()  # before anything is made, to be found after a kill
-        except FileExistsError as error:
-            raise Conflict(f"container {request.container} is connected already") from error
-        done = self._run("connect", request.container, sandbox)
+            opened = open(sandbox)  # an open namespace stays what it is; its path may come to be another's
+        except OSError as error:
+            raise NotFound(f"the sandbox of container {request.container} is gone") from error
+        with opened:
+            number = opened.fileno()
+            try:
+                open(self._note(request.container), "x").close()  # before anything is made, to be found after a kill
+            except FileExistsError as error:
+                raise Conflict(f"container {request.container} is connected already") from error
+            done = self._run("connect", request.container, f"/proc/self/fd/{number}", keep=[number])
         if done.returncode != 0:
             self.disconnect(network, request.container)
             raise Unavailable(f"{self.program}: {done.stderr.strip()}")
@@ -53,8 +59,8 @@ class Program(NetworkDriver):
     def _note(self, container):
         return os.path.join(self.run_root, container)
 
-    def _run(self, *words):
-        return subprocess.run([self.program, *words], capture_output=True, text=True)
+    def _run(self, *words, keep=()):
+        return subprocess.run([self.program, *words], capture_output=True, text=True, pass_fds=keep)
 
 
 @hookimpl
