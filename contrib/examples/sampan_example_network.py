@@ -33,7 +33,7 @@ class Program(NetworkDriver):
         if sandbox is None or request.address or request.address6 or request.mac:
             raise InvalidInput(f"network {network.name} needs a sandbox, and has no addresses to give")
         try:
-            opened = open(sandbox)  # an open namespace stays what it is; its path may come to be another's
+            opened = open(sandbox)  # noqa: SIM115  # open it stays what it is; its path may come to be another's
         except OSError as error:
             raise NotFound(f"the sandbox of container {request.container} is gone") from error
         with opened:
