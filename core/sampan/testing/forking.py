@@ -34,8 +34,17 @@ def together(works: Iterable[Callable[[], object]]) -> list[int]:
 
 
 def killed(work: Callable[[], object], delay: float) -> None:
-    """Run ``work`` in a child process and kill it after ``delay`` seconds, if it has not ended by then."""
-    child = forked(work)
+    """Run ``work`` in a child process and kill it ``delay`` seconds after it has begun, if it has not ended by then."""
+    reading, writing = os.pipe()
+
+    def begin() -> None:
+        os.write(writing, b"!")
+        work()
+
+    child = forked(begin)
+    os.close(writing)
+    os.read(reading, 1)
+    os.close(reading)
     time.sleep(delay)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
