@@ -29,7 +29,11 @@ def forked(work: Callable[[], object]) -> int:
 
 def together(works: Iterable[Callable[[], object]]) -> list[int]:
     """Run each in a child process, all at once; return the exit codes: 0, or 1 for an exception."""
-    children = [forked(work) for work in works]
+    return codes([forked(work) for work in works])
+
+
+def codes(children: Iterable[int]) -> list[int]:
+    """Wait for child processes; return their exit codes."""
     return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
 
 
