@@ -22,12 +22,13 @@ from pathlib import Path
 import archives
 import containers
 import images
+import networks
 import registries
 from engines import IMAGE, Engine
 
 # Each benchmark yields once it is set up: a function that does the measured thing and returns its seconds.
-BENCHMARKS = {**containers.BENCHMARKS, **images.BENCHMARKS, **archives.BENCHMARKS}
-LONG = {"20-starts", "pull", "push", "rmi", "import", "export", *archives.BENCHMARKS}
+BENCHMARKS = {**containers.BENCHMARKS, **networks.BENCHMARKS, **images.BENCHMARKS, **archives.BENCHMARKS}
+LONG = {"20-starts", "throughput", "pull", "push", "rmi", "import", "export", *archives.BENCHMARKS}
 
 
 def busybox(where: Path) -> Path:
@@ -35,19 +36,21 @@ def busybox(where: Path) -> Path:
     tree = where / "tree"
     (tree / "bin").mkdir(parents=True)
     shutil.copy("/bin/busybox", tree / "bin/busybox")
-    for name in ("sh", "true", "sleep", "cat", "echo"):
+    for name in ("sh", "true", "sleep", "cat", "echo", "nc", "dd"):
         (tree / "bin" / name).symlink_to("busybox")
     archive = where / "busybox.tar"
     subprocess.run(["tar", "-C", tree, "-cf", archive, "."], check=True)
     return archive
 
 
-def present(title: str, figures: dict[str, list[float]]) -> None:
-    """Print one benchmark's medians and the ratio to the faster peer."""
+def present(title: str, figures: dict[str, list[float]], sent: int) -> None:
+    """Print one benchmark's medians, as speeds where something was sent, and the ratio to the faster peer."""
+    unit, better = ("MB/s", max) if sent else ("ms", min)
     medians = {name: statistics.median(seconds) for name, seconds in figures.items()}
-    peers = [median for name, median in medians.items() if name != "sampan"]
-    line = "".join(f"{f'{name} {1000 * median:.0f} ms':>20}" for name, median in medians.items())
-    ratio = f"   ratio {medians['sampan'] / min(peers):.2f}" if peers else ""
+    shown = {name: sent / median / 1e6 if sent else median * 1000 for name, median in medians.items()}
+    peers = [value for name, value in shown.items() if name != "sampan"]
+    line = "".join(f"{f'{name} {value:.0f} {unit}':>20}" for name, value in shown.items())
+    ratio = f"   ratio {shown['sampan'] / better(peers):.2f}" if peers else ""
     print(f"{title:<22}{line}{ratio}", flush=True)
 
 
@@ -86,7 +89,7 @@ def main() -> None:
             finally:
                 for _, manager, _ in measured:
                     manager.__exit__(None, None, None)
-            present((benchmark.__doc__ or name).rstrip("."), figures)
+            present((benchmark.__doc__ or name).rstrip("."), figures, networks.SENT.get(name, 0))
         for engine in engines:
             engine("rmi", "-f", IMAGE, check=False)
 

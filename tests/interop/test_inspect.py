@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -145,3 +148,42 @@ def _mount(mount: dict[str, Any]) -> dict[str, Any]:
     if mount["Propagation"] == "rslave":
         found["Propagation"] = "rprivate"  # Docker's where its own directory is below the source
     return found
+
+
+def test_published_ports(both: _Both) -> None:
+    told = []
+    for engine in (both.docker, both.sampan):
+        first = _free_ports(3)
+        flags = [
+            "-p", f"0.0.0.0:{first}-{first + 1}:80-81", "-p", f"127.0.0.1:{first + 2}:53/udp", "-p", "0.0.0.0::83",
+            "--expose", "90", "--expose", "91-93/udp",
+        ]  # fmt: skip - IPv6 is not for an engine without its proxy
+        engine.run("run", "-d", "--name", "published", *flags, "inspect:bare", "sleep", "100")
+        words = (
+            ("port", "published"), ("port", "published", "80"), ("port", "published", "53/udp"),
+            ("ps", "-f", "name=published", "--format", "{{.Ports}}"),
+            ("inspect", "-f", "{{json .NetworkSettings.Ports}}", "published"),
+            ("inspect", "-f", "{{json .HostConfig.PortBindings}}", "published"),
+            ("inspect", "-f", "{{json .Config.ExposedPorts}}", "published"),
+        )
+        # Which ports these are is each engine's own: five digits.
+        told.append([sorted(re.sub(r"\b\d{5}\b", "PORT", engine.run(*one)).splitlines()) for one in words])
+        engine.run("rm", "-f", "published")
+    assert told[1] == told[0]
+
+
+def _free_ports(count: int) -> int:
+    """Return the first of some ports in a row at which nobody listened a moment ago, above those given at will."""
+    start = 61000 + os.getpid() % 4000
+    return next(
+        first for first in range(start, 65000, count)
+        if not any(_is_taken(port) for port in range(first, first + count))
+    )
+
+
+def _is_taken(port: int) -> bool:
+    try:
+        with socket.create_server(("", port)):
+            return False
+    except OSError:
+        return True
