@@ -88,6 +88,13 @@ def _tables(text: str) -> tuple[str, str]:
     return "".join(one for one in tables if "[project" in one), "".join(one for one in tables if "[project" not in one)
 
 
+def test_every_plugin_in_contrib_is_told() -> None:
+    page = (_ROOT / "docs/plugins.md").read_text()
+    told = set(re.findall(r"^\| `([\w-]+)` \|", page, re.M))
+    assert told == {path.parent.name for path in (_ROOT / "contrib").glob("*/pyproject.toml")}
+    assert not [name for name in GUIDES.values() if f"]({name})" not in page]
+
+
 @pytest.mark.parametrize("example", sorted(_EXAMPLES.glob("sampan_example_*.py")), ids=lambda path: path.stem)
 def test_examples_are_short(example: Path) -> None:
     assert len([line for line in example.read_text().splitlines() if line.strip()]) <= 60

@@ -1,0 +1,29 @@
+"""Lists in the documents are whole: every setting with its default, every bundled plugin."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from sampan.config import RegistryHost, Settings
+from sampan.plugin.slots import SLOTS
+
+_ROOT = Path(__file__).parents[2]
+_DECLARED = tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]["entry-points"]
+
+
+def test_every_setting_is_shown_with_its_default():
+    (shown,) = re.findall(r"^```toml\n(.*?)^```", (_ROOT / "docs/configuration.md").read_text(), re.M | re.S)
+    table = tomllib.loads(shown)
+    assert set(table) == set(Settings.__struct_fields__)
+    assert set(table["registries"]["registry.example:5000"]) == set(RegistryHost.__struct_fields__)
+    scalars = {key: value for key, value in table.items() if not isinstance(value, dict)}
+    assert msgspec.convert(scalars, Settings) == Settings()
+
+
+@pytest.mark.parametrize("slot", [name for name in SLOTS if name not in ("commands", "extensions")])
+def test_the_design_lists_the_bundled_plugins(slot):
+    (listed,) = re.findall(rf"^\| {slot} \| `sampan.{slot}` \| (.*) \|$", (_ROOT / "docs/design.md").read_text(), re.M)
+    assert set(re.findall(r"`([^`]+)`", listed)) == set(_DECLARED[f"sampan.{slot}"])
