@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from sampan.engine import events, ports
 from sampan.engine.sharing import SHARED
-from sampan.errors import Conflict, InvalidInput, NotFound
+from sampan.errors import Conflict, InvalidInput, NotFound, Unavailable
 from sampan.kernel import netns, routes
 from sampan.model.network import Connection, Endpoint, EndpointRequest, Network
 
@@ -34,11 +35,25 @@ def resolve(engine: Engine, name: str) -> Network:
     """
     if name in ("", DEFAULT):
         name = engine.settings.network
-    if engine.store.networks.named(name) is None and predefined(engine, name):
+    found = engine.store.networks.named(name)
+    if found and found.default and found.id == found.name:
+        return _renewed(engine, found)
+    if found is None and predefined(engine, name):
         return engine.store.networks.settle(
             Network(id=os.urandom(32).hex(), name=name, driver=name, created=time.time())
         )
-    return engine.store.networks.find(name)
+    return found or engine.store.networks.find(name)
+
+
+def _renewed(engine: Engine, network: Network) -> Network:
+    """Give a default network that has its name for an id, as it once was, one like others' unless somebody is on it."""
+    try:
+        engine.network(network.driver).remove(network)
+    except Conflict:
+        return network
+    with engine.store.database.transaction() as cursor:
+        engine.store.networks.remove(cursor, network.id)
+    return resolve(engine, network.name)
 
 
 def predefined(engine: Engine, name: str) -> bool:
@@ -200,14 +215,22 @@ def publish(engine: Engine, container: Container, wire: Wire, endpoint: Endpoint
 
 
 def lead(sandbox: str, endpoints: Sequence[Endpoint]) -> None:
-    """Set the sandbox's default routes by the first endpoint of each family that has a gateway."""
-    with netns.entered(sandbox):
+    """Set the sandbox's default routes by the first endpoint of each family that has a gateway. Raises Unavailable."""
+    with netns.entered(sandbox), _told():
         for family, gateway in ((socket.AF_INET, "gateway"), (socket.AF_INET6, "gateway6")):
             chosen = next((one for one in endpoints if getattr(one, gateway)), None)
             if chosen is None:
                 routes.end(family)
             else:
                 routes.lead(getattr(chosen, gateway), chosen.interface)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable(f"the default route cannot be set: {error.strerror}") from error
 
 
 def note(engine: Engine, container: Container, action: str) -> None:

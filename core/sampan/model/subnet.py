@@ -69,12 +69,17 @@ class Subnet(msgspec.Struct, frozen=True):
         return f"{self.text(self.base)}/{self.prefix}"
 
 
+_MULTICAST = (Subnet(0xE0000000, 3), Subnet(0xFF << 120, 8, True))  # and what IPv4 reserves above it
+
+
 def parse(subnet: str) -> Subnet:
     """Parse CIDR notation. Raises InvalidInput, also on host bits and on subnets without room for a few hosts."""
     parsed = _parse(subnet, "subnet")
     longest = _LONGEST[parsed.ipv6]
     if not 1 <= parsed.prefix <= longest:
         raise InvalidInput(f"invalid subnet {subnet}: its prefix must be from 1 to {longest} bits long")
+    if any(parsed.ipv6 == group.ipv6 and parsed.base in group for group in _MULTICAST):
+        raise InvalidInput(f"invalid subnet {subnet}: multicast addresses are no single station's")
     return parsed
 
 

@@ -12,7 +12,8 @@ import pytest
 from tests.core.engine.containers import Bench
 
 from sampan.errors import AlreadyExists, Conflict, InvalidInput, NotFound
-from sampan.model.network import Connection, Network, Pool
+from sampan.model.network import Connection, EndpointRequest, Network, Pool
+from sampan.testing.sandbox import Sandbox
 
 
 def _create(bench: Bench, name: str, **wanted: Any) -> Network:
@@ -32,6 +33,17 @@ def test_every_driver_has_a_network(bench: Bench) -> None:
     ids = [network.id for network in bench.engine.list_networks()]
     assert [network.id for network in bench.engine.list_networks()] == ids
     assert {len(one) for one in ids} == {64}
+
+
+def test_a_default_network_of_an_early_store_gets_an_id_when_nobody_is_on_it(bench: Bench) -> None:
+    early = bench.engine.store.networks.settle(Network(id="bridge", name="bridge", driver="bridge"))
+    driver, sandbox = bench.engine.network("bridge"), Sandbox()
+    driver.connect(early, sandbox.path, EndpointRequest(container="c1"))
+    assert bench.engine.inspect_network("bridge")["Id"] == "bridge"
+    sandbox.close()
+    driver.disconnect(early, "c1")
+    assert len(bench.engine.inspect_network("bridge")["Id"]) == 64
+    assert "bridge" not in os.listdir(bench.engine.layout.network("bridge"))
 
 
 def test_a_network_is_made_described_and_removed(bench: Bench) -> None:

@@ -44,8 +44,11 @@ def test_overlaps(one: str, other: str, expected: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "10.0.0.0", "10.0.0.0/", "10.0.0.0/x", "10.0.0/8", "10.0.0.0/33", "10.0.0.0/0", "1.0.0.0/-8"]
-)
+    "text", [
+        "", "10.0.0.0", "10.0.0.0/", "10.0.0.0/x", "10.0.0/8", "10.0.0.0/33", "10.0.0.0/0", "1.0.0.0/-8",
+        "224.1.0.0/16", "ff02::/64",
+    ],
+)  # fmt: skip
 def test_what_is_no_subnet(text: str) -> None:
     with pytest.raises(InvalidInput):
         subnet.parse(text)
