@@ -35,7 +35,7 @@ class Context:
         if self._engine is None:
             from sampan.engine import Engine
 
-            self._engine = Engine(self.settings, self.plugins)
+            self._engine = Engine(self.settings, self.plugins, brief=True)
             self._engine.loaded = self.loaded
         return self._engine
 

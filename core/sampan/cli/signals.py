@@ -6,14 +6,15 @@ import os
 import signal
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
 
 from sampan.cli.run import Terminated
+from sampan.kernel import signals
+from sampan.kernel.signals import Handler
 
 _KEPT = {
-    "SIGKILL", "SIGSTOP",  # cannot be caught
-    "SIGCHLD", "SIGPIPE", "SIGURG", "SIGWINCH",  # about this process; a container may end itself on SIGWINCH
-    "SIGTTIN", "SIGTTOU", "SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGABRT", "SIGTRAP", "SIGSYS",
+    signal.SIGCHLD, signal.SIGPIPE, signal.SIGURG, signal.SIGWINCH,  # about this process
+    signal.SIGTTIN, signal.SIGTTOU, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT,
+    signal.SIGTRAP, signal.SIGSYS,
 }  # fmt: skip
 _FATAL = (signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM)
 
@@ -22,18 +23,18 @@ class Signals:
     """Handlers in force for a while. A context manager that puts back what there was."""
 
     def __init__(self) -> None:
-        self._before: dict[int, Any] = {}
+        self._before: dict[int, Handler] = {}
 
     def __enter__(self) -> Signals:
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            signals.handle(number, handler)
         self._before.clear()
 
-    def _set(self, number: int, handler: Callable[[int, FrameType | None], Any]) -> None:
-        before = signal.signal(number, handler)
+    def _set(self, number: int, handler: Callable[[int, FrameType | None], object]) -> None:
+        before = signals.handle(number, handler)
         self._before.setdefault(number, before)
 
 
@@ -56,9 +57,9 @@ class Forwarding(Signals):
         self._busy = False
 
     def __enter__(self) -> Forwarding:
-        kept = {getattr(signal, name) for name in _KEPT}
-        for number in signal.valid_signals() - kept:
-            self._set(number, self._arrived)
+        for number in signals.CHANGEABLE:
+            if number not in _KEPT:
+                self._set(number, self._arrived)
         return self
 
     def to(self, send: Callable[[int], None]) -> None:
@@ -114,5 +115,5 @@ class Resizes(Signals):
 
 
 def _unwind(number: int, frame: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_IGN)
+    signals.handle(number, signals.SIG_IGN)
     raise Terminated(number)

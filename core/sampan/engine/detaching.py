@@ -7,7 +7,7 @@ import gc
 import os
 import signal
 
-from sampan.kernel import processes
+from sampan.kernel import processes, signals
 
 _OUTLIVED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGPIPE, signal.SIGTSTP)
 
@@ -20,12 +20,12 @@ def detach(kept: int) -> int:
     """
     gc.freeze()
     signal.set_wakeup_fd(-1)
-    for number in signal.valid_signals():
-        if callable(signal.getsignal(number)):
-            signal.signal(number, signal.SIG_DFL)
+    for number in signals.CHANGEABLE:
+        if callable(signals.handler(number)):
+            signals.handle(number, signals.SIG_DFL)
     for number in _OUTLIVED:
-        signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signals.handle(number, signals.SIG_IGN)
+    signals.handle(signal.SIGCHLD, signals.SIG_DFL)
     processes.restore_reserved_signals()
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     # Clear of the standard streams, which the process may have been without.

@@ -39,8 +39,12 @@ class Engine(Images, Registries, Archives, Containers, Running, Networks, Volume
     ...     engine.start(container.id)
     """
 
-    def __init__(self, settings: Settings | None = None, plugins: Plugins | None = None) -> None:
+    def __init__(
+        self, settings: Settings | None = None, plugins: Plugins | None = None, *, brief: bool = False
+    ) -> None:
         self.settings = settings or Settings()
+        self.brief = brief
+        """Whether the process ends with the engine's work, and leaves its children to whoever reaps orphans."""
         self._plugins = plugins
         self.layout = Layout(os.path.abspath(self.settings.root), os.path.abspath(self.settings.run_root))
         self._store: Store | None = None

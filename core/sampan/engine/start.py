@@ -102,14 +102,15 @@ def _has_open(path: str) -> bool:
 def _fork_monitor(
     engine: Engine, container: Container, theirs: socket.socket, attach: bool, size: tuple[int, int] | None
 ) -> None:
-    intermediate = os.fork()
-    if intermediate:
-        _reap(intermediate)
+    child = os.fork()
+    if child:
+        if not engine.brief:
+            _reap(child)
         return
-    # Forked twice, so that the monitor is nobody's child to reap.
     try:
         os.setsid()
-        if os.fork() == 0:
+        # Forked twice where the caller lives on, so that the monitor is nobody's child to reap.
+        if engine.brief or os.fork() == 0:
             from sampan.engine import monitor
 
             monitor.run(engine, container, theirs, attach, size)

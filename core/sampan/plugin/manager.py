@@ -262,11 +262,10 @@ class Plugins:
     @property
     def _manager(self) -> pluggy.PluginManager:
         if self._pluggy is None:
-            import pluggy
-
             from sampan.hookspecs import events, providers
+            from sampan.plugin.registrar import Registrar
 
-            self._pluggy = pluggy.PluginManager("sampan")
+            self._pluggy = Registrar("sampan")
             self._pluggy.add_hookspecs(providers)
             self._pluggy.add_hookspecs(events)
         return self._pluggy

@@ -16,6 +16,8 @@ import sys
 import time
 from types import FrameType
 
+import msgspec
+
 from sampan.cli.standby import client, worker
 from sampan.cli.standby.freshness import Freshness, now
 from sampan.cli.standby.likeness import Process
@@ -111,6 +113,7 @@ class Server:
                 except SystemExit:
                     continue
         self._freshness.note(began)
+        _prepare_decoding(msgspec.Struct)
         gc.collect()
         gc.freeze()
         self._dismiss_spare()  # it lacks them
@@ -308,6 +311,16 @@ class Server:
         missing = [name for name in modules if name and name not in sys.modules]
         if missing and self._listener:
             self.learn(missing)
+
+
+def _prepare_decoding(struct: type[msgspec.Struct]) -> None:
+    """Have msgspec look at what each structure is made of, which it does when it first decodes one, and remembers."""
+    for kind in struct.__subclasses__():
+        try:
+            msgspec.json.Decoder(kind)
+        except Exception:
+            pass  # it is only ever encoded, or built upon
+        _prepare_decoding(kind)
 
 
 def _heard(number: int, frame: FrameType | None) -> None:

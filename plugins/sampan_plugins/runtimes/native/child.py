@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from sampan.contracts.runtime import Stdio
-from sampan.kernel import libc, processes
+from sampan.kernel import libc, processes, signals
 
 _FIRST = 3
 _CLEAR = 10  # descriptors of the runtime stay that far from those that the command keeps
@@ -64,8 +64,7 @@ def close_all_but(kept: Iterable[int]) -> None:
 
 def reset_signals() -> None:
     """Give every signal its default action and let all through; Python ignores SIGPIPE, and that would be inherited."""
-    for number in signal.valid_signals():
-        if number not in (signal.SIGKILL, signal.SIGSTOP):
-            signal.signal(number, signal.SIG_DFL)
+    for number in signals.CHANGEABLE:
+        signals.handle(number, signals.SIG_DFL)
     processes.restore_reserved_signals()
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
