@@ -6,15 +6,14 @@ import os
 import signal
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 from sampan.cli.run import Terminated
-from sampan.kernel import signals
-from sampan.kernel.signals import Handler
 
 _KEPT = {
-    signal.SIGCHLD, signal.SIGPIPE, signal.SIGURG, signal.SIGWINCH,  # about this process
-    signal.SIGTTIN, signal.SIGTTOU, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT,
-    signal.SIGTRAP, signal.SIGSYS,
+    "SIGKILL", "SIGSTOP",  # cannot be caught
+    "SIGCHLD", "SIGPIPE", "SIGURG", "SIGWINCH",  # about this process; a container may end itself on SIGWINCH
+    "SIGTTIN", "SIGTTOU", "SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGABRT", "SIGTRAP", "SIGSYS",
 }  # fmt: skip
 _FATAL = (signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM)
 
@@ -23,18 +22,18 @@ class Signals:
     """Handlers in force for a while. A context manager that puts back what there was."""
 
     def __init__(self) -> None:
-        self._before: dict[int, Handler] = {}
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Signals:
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
-            signals.handle(number, handler)
+            signal.signal(number, handler)
         self._before.clear()
 
-    def _set(self, number: int, handler: Callable[[int, FrameType | None], object]) -> None:
-        before = signals.handle(number, handler)
+    def _set(self, number: int, handler: Callable[[int, FrameType | None], Any]) -> None:
+        before = signal.signal(number, handler)
         self._before.setdefault(number, before)
 
 
@@ -57,9 +56,9 @@ class Forwarding(Signals):
         self._busy = False
 
     def __enter__(self) -> Forwarding:
-        for number in signals.CHANGEABLE:
-            if number not in _KEPT:
-                self._set(number, self._arrived)
+        kept = {getattr(signal, name) for name in _KEPT}
+        for number in signal.valid_signals() - kept:
+            self._set(number, self._arrived)
         return self
 
     def to(self, send: Callable[[int], None]) -> None:
@@ -115,5 +114,5 @@ class Resizes(Signals):
 
 
 def _unwind(number: int, frame: FrameType | None) -> None:
-    signals.handle(number, signals.SIG_IGN)
+    signal.signal(number, signal.SIG_IGN)
     raise Terminated(number)

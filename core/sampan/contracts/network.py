@@ -22,7 +22,9 @@ The rules
 them for whatever ``endpoints`` shows and no container owns. The sandbox may have vanished by then; when a
 container ends, the engine lets go of it first, so that there is little left to undo. What the host loses in a
 reboot (a bridge, NAT rules) is put back by the next ``connect``. Methods may be called from several processes at
-once, and no address is ever given out twice at the same time. A container may be on several networks, on each once.
+once, and no address is ever given out twice at the same time. ``connect`` may be called in a thread while the process
+does other things: what threads share, such as working directory, umask and environment, it leaves alone. A container
+may be on several networks, on each once.
 
 A driver that *publishes* gives the container the ports of the host that the request asks for, the same to no two
 containers, and none that somebody else on the host has; the endpoint tells which they became. Whoever reaches the

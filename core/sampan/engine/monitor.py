@@ -13,7 +13,7 @@ import select
 import socket
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
@@ -134,7 +134,6 @@ class Monitor:
         self._waits_since = 0.0
         self._log: LogWriter | None = None
         self._endpoints: list[Endpoint] = []
-        self._loaded: set[str] = set()
         self._backoff = policy.Backoff()
         self._patience = float(engine.settings.slumber)
 
@@ -150,7 +149,7 @@ class Monitor:
                 self._fail(told)
                 _say(starter, wire.frame(Kind.FAILED, wire.failure(told)))
                 return
-            _say(starter, wire.frame(Kind.STARTED, " ".join((sys.modules.keys() | self._loaded) - known).encode()))
+            _say(starter, wire.frame(Kind.STARTED, " ".join(sys.modules.keys() - known).encode()))
             if attach:
                 streams.add_client(starter)
             else:
@@ -315,10 +314,10 @@ class Monitor:
             self._sandbox = netns.new_sandbox()
             joined["network"] = path = f"/proc/{os.getpid()}/fd/{self._sandbox}"
         if networking.addressed(engine, wires):
-            connecting = Worker(lambda: self._connect(wires, path), engine.disown)
+            connecting = Worker(lambda: networking.connect_all(engine, container, wires, path))
             stack.callback(connecting.close)
-        else:  # there is nothing to do that were worth a fork
-            self._endpoints = self._connect(wires, path)
+        else:  # there is nothing to do that were worth a thread
+            self._endpoints = networking.connect_all(engine, container, wires, path)
 
         named = self._sandbox is not None and networking.named(engine, wires)
         if self._sandbox is not None:
@@ -338,17 +337,12 @@ class Monitor:
         listener = rendezvous.listen(f"{self._bundle}/attach.sock")
         streams = stack.enter_context(Streams(listener, container.spec, self._log, self._names))
         if connecting is not None:
-            self._endpoints = connecting.result(list[Endpoint])
-            self._loaded.update(connecting.loaded)
+            self._endpoints = connecting.result()
         draft.finish(self._endpoints, self._size, named=named)
         streams.begin(engine.runtime(container.runtime).create(container.id, self._bundle, streams.stdio()))
         self._shortage = Shortage(engine, container)
         self._shortage.watch()
         return streams
-
-    def _connect(self, wires: Sequence[networking.Wire], path: str | None) -> list[Endpoint]:
-        with self._engine.plugins.answering():
-            return networking.connect_all(self._engine, self._container, wires, path)
 
     def _log_options(self) -> tuple[dict[str, str], dict[str, str]]:
         """Return the options that are the log driver's, and what others say is to be kept with every line."""

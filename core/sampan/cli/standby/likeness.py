@@ -10,8 +10,6 @@ import os
 import resource
 import signal
 
-from sampan.kernel import signals
-
 _NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "pid_for_children", "time", "time_for_children", "user", "uts")
 _STATUS = (
     b"Uid", b"Gid", b"Groups", b"CapInh", b"CapPrm", b"CapEff", b"CapBnd", b"CapAmb", b"NoNewPrivs", b"Seccomp",
@@ -81,12 +79,14 @@ def take_over(pid: int, process: Process, own: Process) -> None:
 def restore_signals(process: Process) -> None:
     """Have the signals that a fresh interpreter has which the process was; what came meanwhile is delivered."""
     signal.set_wakeup_fd(-1)
-    for number in signals.CHANGEABLE:
-        action = signals.SIG_IGN if number in process.ignored else signals.SIG_DFL
-        if signals.handler(number) != action:
-            signals.handle(number, action)
+    for number in signal.valid_signals():
+        if number in (signal.SIGKILL, signal.SIGSTOP):
+            continue
+        handler: object = signal.SIG_IGN if number in process.ignored else signal.SIG_DFL
+        if signal.getsignal(number) != handler:
+            signal.signal(number, handler)  # type: ignore[arg-type]  # SIG_IGN or SIG_DFL
     if signal.SIGINT not in process.ignored:
-        signals.handle(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_SETMASK, process.blocked)
 
 
