@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from tests.docs.services import Services
 from tests.docs.test_guides import GUIDES
 from tests.docs.transcripts import Console, Script, blocks
+from tests.integration.sampan import Sampan
 
 _ROOT = Path(__file__).parents[2]
 _DAMAGE = "printf x | dd status=none conv=notrunc of=$(ls -S $SAMPAN_ROOT/blobs/sha256/* | head -1)"
@@ -30,6 +33,22 @@ _BEFOREHAND = ("make install", "make demo")  # scripts for whoever has no Sampan
 
 @pytest.mark.parametrize("document", _PREPARED)
 def test_transcripts(console: Console, services: Services, document: str) -> None:
+    _carry_out(console, services, document)
+
+
+def test_the_tutorial_runs_on_the_example_of_a_storage_driver(
+    empty: Sampan, console: Console, services: Services, site: Path, tmp_path: Path
+) -> None:
+    empty.config.write_text('storage = ["copies"]\n' + empty.config.read_text())
+    for part in ("sampan_example_storage.py", "sampan_example_storage-1.0.dist-info"):  # and nothing else of contrib
+        subprocess.run(["cp", "-a", site / part, tmp_path], check=True)
+    console.environ |= {"PYTHONPATH": str(tmp_path), "SAMPAN_CACHE_DIR": str(tmp_path / "cache")}
+    _carry_out(console, services, "docs/tutorial.md")
+    console.run("test \"$(sampan info -f '{{.Driver}}')\" = copies")
+    assert "overlay2" not in os.listdir(empty.root / "storage")
+
+
+def _carry_out(console: Console, services: Services, document: str) -> None:
     for script in _PREPARED[document]:
         console.run(script)
     text = services.placed((_ROOT / document).read_text()).replace("/root/", f"{console.directory}/")

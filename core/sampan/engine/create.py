@@ -106,7 +106,7 @@ def _describe(engine: Engine, spec: ContainerSpec, image: Image) -> Container:
         )
     runtime, log_driver = spec.runtime or engine.settings.runtime, spec.log_driver or engine.settings.log_driver
     for slot, name in (("runtimes", runtime), ("logs", log_driver)):
-        engine.plugins.find(slot, name)  # a start that finds none could not be undone by one either
+        engine.plugins.load(slot, name)  # a start that cannot have it could not be undone by it either
     merged, network_driver = networking.settle(engine, merged)
     merged = links.settle(engine, merged)
     return Container(

@@ -68,7 +68,10 @@ def _unreachable(engine: Engine, container: Container) -> bool:
 def _bury(engine: Engine, container: str) -> None:
     from sampan.engine import undo
 
-    with engine.store.journal.operation("end", lambda action: undo.undo(engine, action)) as operation:
+    with (
+        engine.plugins.answering(),
+        engine.store.journal.operation("end", lambda action: undo.undo(engine, action)) as operation,
+    ):
         record = _ended(engine, operation, container)
         if record is None:
             return

@@ -30,6 +30,12 @@ def start(
         return engine.attach(container.id) if attach else None
     if container.status not in STARTABLE:
         raise Conflict(f"cannot start container {container.name}: it is {container.status}")
+    used = {
+        "storage": container.storage_driver, "network": container.network_driver, "runtimes": container.runtime,
+        "logs": container.log_driver,
+    }  # fmt: skip
+    for slot, name in used.items():
+        engine.plugins.load(slot, name)  # without one of them nothing could be undone either
     if container.spec.ports or container.spec.publish_all:
         from sampan.engine import recovery
 

@@ -36,7 +36,12 @@ class UnknownStep(PluginFault):
 
 
 def undo(engine: Engine, action: Action) -> None:
-    """Undo one step. Possible twice, and before the step was taken. Raises UnknownStep."""
+    """Undo one step. Possible twice, and before the step was taken. Raises UnknownStep, and what drivers raise."""
+    with engine.plugins.answering():
+        _undo(engine, action)
+
+
+def _undo(engine: Engine, action: Action) -> None:
     match action.kind, action.what:
         case "blobs", digests:
             from sampan.engine import collect
