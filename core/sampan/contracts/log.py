@@ -44,7 +44,10 @@ class LogWriter(ABC):
 
 
 class LogDriver(ABC):
-    """A keeper of logs. Both methods raise InvalidInput on an option they do not know."""
+    """A keeper of logs. All methods raise InvalidInput on an option they do not know."""
+
+    def check(self, options: Mapping[str, str]) -> None:  # noqa: B027  # a driver may leave it to ``open``
+        """Refuse what ``open`` would refuse, when a container is created."""
 
     @abstractmethod
     def open(

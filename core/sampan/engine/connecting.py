@@ -282,19 +282,19 @@ def _tell(engine: Engine, container: Container, endpoints: tuple[Endpoint, ...])
     """Have /etc/hosts tell the container's addresses; whatever else has been written there stays."""
     path = f"{engine.layout.container(container.id)}/hosts"
     addresses = [address for one in endpoints for address in (one.address, one.address6) if address]
-    _amend(path, lambda content: hostfiles.moved(content, addresses, networking.full_names(container)))
+    amend(path, lambda content: hostfiles.moved(content, addresses, networking.full_names(container)))
 
 
 def _tell_names(engine: Engine, container: Container) -> None:
     """Have /etc/resolv.conf lead to the name service, unless somebody else has changed it."""
     path = f"{engine.layout.container(container.id)}/resolv.conf"
-    _amend(path, lambda content: (
+    amend(path, lambda content: (
         hostfiles.resolv_conf_of(container.spec, container.endpoints, named=True)
         if content == hostfiles.resolv_conf_of(container.spec, container.endpoints, named=False) else content
     ))
 
 
-def _amend(path: str, change: Callable[[str], str]) -> None:
+def amend(path: str, change: Callable[[str], str]) -> None:
     """Change a file in its place, as the container has this very file mounted. Gone: done."""
     try:
         with open(path, "r+", encoding="utf-8", errors="surrogateescape") as file:

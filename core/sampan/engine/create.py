@@ -98,6 +98,8 @@ def _describe(engine: Engine, spec: ContainerSpec, image: Image) -> Container:
 
         health.check(merged.health)
     settled = security.settle(spec.security_options)
+    if spec.cap_add or spec.cap_drop:
+        confinement.capability_set(spec.cap_add, spec.cap_drop, privileged=False)
     for device in spec.devices:
         confinement.parse_device(device)
     if spec.storage_options:
@@ -107,6 +109,10 @@ def _describe(engine: Engine, spec: ContainerSpec, image: Image) -> Container:
     runtime, log_driver = spec.runtime or engine.settings.runtime, spec.log_driver or engine.settings.log_driver
     for slot, name in (("runtimes", runtime), ("logs", log_driver)):
         engine.plugins.load(slot, name)  # a start that cannot have it could not be undone by it either
+    if spec.log_options:
+        from sampan.engine import log_attributes
+
+        engine.plugins.open_logs(log_driver).check(log_attributes.driver_options(spec.log_options))
     merged, network_driver = networking.settle(engine, merged)
     merged = links.settle(engine, merged)
     return Container(

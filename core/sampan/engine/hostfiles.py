@@ -55,7 +55,7 @@ def hosts(
     ``others`` are lines for other containers. Raises InvalidInput.
     """
     for name in names:
-        _check_word(name, "host name")
+        check_word(name, "host name")
     lines = []
     for entry in extra:
         name, where = parse_extra_host(entry)
@@ -76,6 +76,13 @@ def moved(content: str, addresses: Iterable[str], names: Sequence[str]) -> str:
     own = f"\t{' '.join(_with_labels(names))}\n"
     kept = [line for line in content.splitlines(keepends=True) if not line.endswith(own)]
     return "".join([*kept, *_own(addresses, names)])
+
+
+def readdressed(content: str, address: str, names: Sequence[str]) -> str:
+    """Return the content of an /etc/hosts with the line of another container, by its names, telling this address."""
+    end = f"\t{' '.join(names)}\n"
+    lines = content.splitlines(keepends=True)
+    return "".join(f"{address}{end}" if line.endswith(end) else line for line in lines)
 
 
 def _own(addresses: Iterable[str], names: Sequence[str]) -> list[str]:
@@ -115,9 +122,9 @@ def resolv_conf(
         if not _family(server):
             raise InvalidInput(f"IP address is not correctly formatted: {server}")
     for word in search:
-        _check_word(word, "search domain")
+        check_word(word, "search domain")
     for word in options:
-        _check_word(word, "DNS option")
+        check_word(word, "DNS option")
     found_servers, found_search, found_options = _parsed(host)
     if not nameservers:
         nameservers = [s for s in found_servers if reaches_host or _reachable(s, ipv6)]
@@ -181,7 +188,7 @@ def _given(endpoints: Iterable[Endpoint]) -> tuple[str, ...]:
 
 def hostname(name: str) -> str:
     """Return the content of /etc/hostname. Raises InvalidInput."""
-    _check_word(name, "host name")
+    check_word(name, "host name")
     return f"{name}\n"
 
 
@@ -229,7 +236,7 @@ def _reachable(server: str, ipv6: bool) -> bool:
     return ipv6 and packed != bytes(15) + b"\1" and not server.lower().startswith("fe80")
 
 
-def _check_word(word: str, what: str) -> None:
+def check_word(word: str, what: str) -> None:
     """Refuse what would be more than one word, or more than one line, of the file it goes into."""
     if not word or any(character.isspace() or not character.isprintable() for character in word):
         raise InvalidInput(f"{word!r} is not a valid {what}")

@@ -6,16 +6,18 @@ On a network of one's own a link is one more name that the name service knows, f
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from sampan.engine import networking
+from sampan.engine import hostfiles, networking
 from sampan.engine.sharing import SHARED
-from sampan.errors import Conflict, InvalidInput, NotFound
+from sampan.errors import Conflict, InvalidInput, NotFound, SampanError
 from sampan.model.container import Container, ContainerSpec
 from sampan.model.network import Link
+from sampan.store import locks
 
 if TYPE_CHECKING:
     from sampan.engine.engine import Engine
@@ -32,8 +34,8 @@ class Linked(msgspec.Struct, frozen=True):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What the other is called in /etc/hosts, some of it perhaps twice."""
-        return self.link.alias, networking.hostname(self.container), self.link.name
+        """What the other is called in /etc/hosts."""
+        return tuple(dict.fromkeys((self.link.alias, networking.hostname(self.container), self.link.name)))
 
 
 def settle(engine: Engine, spec: ContainerSpec) -> ContainerSpec:
@@ -44,6 +46,8 @@ def settle(engine: Engine, spec: ContainerSpec) -> ContainerSpec:
     """
     if not spec.links:
         return spec
+    for link in spec.links:
+        hostfiles.check_word(posixpath.basename(link.alias) or link.name, "alias of a link")
     shared = spec.network.startswith(SHARED)
     if shared or not networking.sandboxed(engine, networking.wires_of(engine, spec)):
         kind = "container type network" if shared else "host type networking"
@@ -72,8 +76,12 @@ def resolve(engine: Engine, container: Container) -> list[Linked]:
     wires = networking.wires(engine, container)
     if not networking.addressed(engine, wires):
         return []
-    homes = {home for _, network in wires for home in (network.id, network.name)}
+    homes = _homes(wires)
     return [_resolved(engine, container, link, homes) for link in container.spec.links]
+
+
+def _homes(wires: Iterable[networking.Wire]) -> set[str]:
+    return {home for _, network in wires for home in (network.id, network.name)}
 
 
 def _resolved(engine: Engine, container: Container, link: Link, homes: set[str]) -> Linked:
@@ -96,7 +104,28 @@ def shown(container: Container) -> list[str]:
 
 def hosts(linked: Sequence[Linked]) -> list[str]:
     """Return lines of /etc/hosts: for each link its alias, the other's host name and its name."""
-    return [f"{one.address}\t{' '.join(dict.fromkeys(one.names))}\n" for one in linked]
+    return [f"{one.address}\t{' '.join(one.names)}\n" for one in linked]
+
+
+def follow(engine: Engine, container: Container) -> None:
+    """Have running containers that link to this one, which has just been started, find it at its address."""
+    for other in engine.store.containers.telling_of(container.id):
+        linked = [link for link in other.spec.links if link.container == container.id]
+        if linked:
+            try:
+                _readdress(engine, other, linked)
+            except (SampanError, OSError):
+                pass  # it has ended, or is not to be reached from there any more: no reason not to run
+
+
+def _readdress(engine: Engine, container: Container, linked: Sequence[Link]) -> None:
+    from sampan.engine import connecting
+
+    homes = _homes(networking.wires(engine, container))
+    path = f"{engine.layout.container(container.id)}/hosts"
+    with locks.exclusive(engine.layout, locks.of_container(container.id)):  # others amend the file too
+        for one in [_resolved(engine, container, link, homes) for link in linked]:
+            connecting.amend(path, partial(hostfiles.readdressed, address=one.address, names=one.names))
 
 
 def environment(container: Container, linked: Sequence[Linked]) -> list[str]:

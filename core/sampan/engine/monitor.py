@@ -24,6 +24,7 @@ from sampan.engine import (
     bundle,
     events,
     halt,
+    links,
     networking,
     policy,
     rendezvous,
@@ -265,6 +266,8 @@ class Monitor:
                 _refuse_ending(self._container)  # asked for since it was claimed
                 operation.finish(cursor)
         networking.note(engine, self._container, "connect")
+        if self._endpoints:
+            links.follow(engine, self._container)
         events.container(engine, self._container, "start")  # before anyone hears of it, and does the next thing
         return streams
 

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from sampan.engine import attach, events, pause
-from sampan.errors import Conflict, InvalidInput, NotFound
+from sampan.errors import Conflict, InvalidInput, NotFound, SampanError
 from sampan.model.container import ALIVE, Container, Ending, Status
 
 if TYPE_CHECKING:
@@ -27,7 +27,10 @@ def restart(engine: Engine, text: str, *, timeout: int | None, signal: str) -> N
     """Stop and start; see Engine.restart."""
     container = engine.container(text)
     _stop(engine, container, timeout, signal, Ending.RESTART)
-    engine.start(container.id)
+    try:
+        engine.start(container.id)
+    except SampanError as error:
+        raise type(error)(f"Cannot restart container {text}: {error.message}", error.hint) from error
     events.container(engine, container, "restart")
 
 
@@ -55,7 +58,7 @@ def _mark(engine: Engine, container: Container, ending: Ending) -> Container | N
 
 def kill(engine: Engine, text: str, signal: str) -> None:
     """Send a signal; see Engine.kill."""
-    number = parse_signal(signal)
+    number = parse_signal(signal or "KILL")
     try:
         container = engine.container(text)
     except NotFound as error:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from sampan.errors import AlreadyExists, Conflict, InvalidInput, NotFound
-from sampan.model.container import ALIVE, Container, Status
+from sampan.model.container import ALIVE, RUNNING, Container, Status
 from sampan.model.digest import Digest
 from sampan.store.database import Database
 
@@ -78,6 +78,11 @@ class Containers:
         query = f"SELECT record FROM containers WHERE status IN ({marks}) ORDER BY created DESC"
         rows = self._database.all(query, *statuses)
         return [_decode(row[0]) for row in rows]
+
+    def telling_of(self, container: str) -> list[Container]:
+        """Return the containers that run, or are paused, and have another's whole id on their records."""
+        query = f"SELECT record FROM containers WHERE status IN ({', '.join('?' * len(RUNNING))}) AND instr(record, ?)"
+        return [_decode(row[0]) for row in self._database.all(query, *RUNNING, container.encode())]
 
     def alive(self) -> list[Container]:
         """Return the containers that a monitor should be looking after, the newest first."""

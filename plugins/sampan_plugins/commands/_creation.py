@@ -85,7 +85,8 @@ def _cidfile(path: str | None) -> Iterator[list[str]]:
             f"container ID file found, make sure the other container isn't running or delete {path}"
         ) from error
     except OSError as error:
-        raise InvalidInput(f"failed to create the container ID file: {path}: {error.strerror}") from error
+        reason = (error.strerror or str(error)).lower()
+        raise InvalidInput(f"failed to create the container ID file: open {path}: {reason}") from error
     try:
         yield note
         os.write(descriptor, "".join(note).encode())

@@ -85,8 +85,8 @@ def _document(found: list[dict[str, Any]]) -> str:
 
 
 def _print_formatted(found: list[dict[str, Any]], form: str) -> None:
-    from sampan.cli.gotemplate import Template
+    from sampan.cli.gotemplate import WRONG, Template
 
-    template = Template("{{json .}}" if form == "json" else form)
+    template = Template("{{json .}}" if form == "json" else form, exit_code=WRONG)
     for one in found:
         sys.stdout.write(template.render(one, strict=True, omitted=_OMITTED) + "\n")

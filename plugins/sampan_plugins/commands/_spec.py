@@ -146,6 +146,8 @@ def _check(flags: dict[str, Any]) -> None:
         raise Unsupported("--use-api-socket: there is no daemon, and so no socket of its API to hand on")
     if not -1000 <= (flags["oom_score_adj"] or 0) <= 1000:
         raise InvalidInput(f"Invalid value {flags['oom_score_adj']}, range for oom score adj is [-1000, 1000]")
+    if 0 < (flags["cpu_rt_period"] or 0) < (flags["cpu_rt_runtime"] or 0):
+        raise InvalidInput("cpu real-time runtime cannot be higher than cpu real-time period")
     if flags["platform"]:
         from sampan.model import platform
 
@@ -283,8 +285,6 @@ def _check_processors(flags: dict[str, Any]) -> None:
         )
     if 0 < quota < _SHORTEST_PERIOD:
         raise InvalidInput("CPU cfs quota can not be less than 1ms (i.e. 1000)")
-    if 0 < (flags["cpu_rt_period"] or 0) < (flags["cpu_rt_runtime"] or 0):
-        raise InvalidInput("cpu real-time runtime cannot be higher than cpu real-time period")
     if (flags["cpu_shares"] or 0) < 0:
         raise InvalidInput("shares: invalid argument")
     for what, where in (("cpus", "cpu"), ("mems", "node")):

@@ -15,7 +15,6 @@ from sampan.errors import InvalidInput
 from sampan_plugins.commands._flags import FILTER
 
 _BLAME = "Error parsing format"
-_WRONG_FORMAT = 64
 
 
 @hookimpl
@@ -59,9 +58,9 @@ class _Writer:
         self._json = form in ("json", "{{json .}}")
         self._template = None
         if form and not self._json:
-            from sampan.cli.gotemplate import Template
+            from sampan.cli.gotemplate import WRONG, Template
 
-            self._template = Template(form, blame=_BLAME)
+            self._template = Template(form, blame=_BLAME, exit_code=WRONG)
 
     def line(self, event: dict[str, Any]) -> str:
         if self._json:
@@ -82,7 +81,9 @@ class _Writer:
         try:
             return self._template.render(Record(fields, "*events.Message"), blame=_BLAME)
         except InvalidInput as error:
-            error.exit_code = _WRONG_FORMAT
+            from sampan.cli.gotemplate import WRONG
+
+            error.exit_code = WRONG
             raise
 
 

@@ -77,7 +77,11 @@ def _begin(context: Context, container: str, request: ExecRequest, stdio: Stdio)
 def _in_background(context: Context, container: str, request: ExecRequest) -> int:
     from sampan.contracts.runtime import Stdio
 
-    execution = _begin(context, container, request, Stdio())
+    try:
+        execution = context.engine.exec(container, request, Stdio())
+    except SampanError as error:
+        error.exit_code = 1
+        raise
     if execution.console is not None:
         _keep_open(context, execution)
     return 0

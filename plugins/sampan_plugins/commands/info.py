@@ -25,9 +25,10 @@ def info(context: Context, form: str) -> None:
     """Display system-wide information."""
     found = context.engine.info()
     if form:
-        from sampan.cli.gotemplate import Template
+        from sampan.cli.gotemplate import WRONG, Template
 
-        sys.stdout.write(Template("{{json .}}" if form == "json" else form).render(found, strict=True) + "\n")
+        template = Template("{{json .}}" if form == "json" else form, exit_code=WRONG)
+        sys.stdout.write(template.render(found, strict=True) + "\n")
         return
     sys.stdout.write("\n".join(_lines(found)) + "\n")
 

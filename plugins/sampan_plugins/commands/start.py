@@ -12,6 +12,7 @@ from sampan.cli.context import Context, pass_context
 from sampan.errors import InvalidInput, SampanError
 
 if TYPE_CHECKING:
+    from sampan.engine.attach import Attachment
     from sampan.engine.progress import Event
 
 
@@ -61,8 +62,13 @@ def _attached(context: Context, name: str, keys: str | None, interactive: bool) 
     streams = _conversation.Streams(stdin=interactive and container.spec.open_stdin, tty=tty)
     terminal.require_terminal(interactive=streams.stdin, tty=tty)
     size = terminal.size() if tty else None
-    code = _conversation.converse_with(
-        context, lambda: context.engine.start(container.id, attach=True, size=size, report=_tell), streams,
-        _conversation.detach_keys(context, keys), proxy=True,
-    )  # fmt: skip
-    return code or 0
+
+    def launch() -> Attachment | None:
+        try:
+            return context.engine.start(container.id, attach=True, size=size, report=_tell)
+        except SampanError as error:
+            error.exit_code = 1  # the codes for commands that cannot be executed are those of run and exec
+            raise
+
+    keys_to_leave = _conversation.detach_keys(context, keys)
+    return _conversation.converse_with(context, launch, streams, keys_to_leave, proxy=True) or 0

@@ -33,9 +33,9 @@ def version(form: str) -> None:
         "Server": {**common, "KernelVersion": os.uname().release, "PythonVersion": platform.python_version()},
     }
     if form:
-        from sampan.cli.gotemplate import Template
+        from sampan.cli.gotemplate import WRONG, Template
 
-        text = Template("{{json .}}" if form == "json" else form).render(found, strict=True)
+        text = Template("{{json .}}" if form == "json" else form, exit_code=WRONG).render(found, strict=True)
         sys.stdout.write(text + "\n")
         return
     lines = [

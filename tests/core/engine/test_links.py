@@ -51,6 +51,26 @@ def test_ports_in_a_row_are_told_by_the_first_and_the_last(bench: Bench) -> None
     }  # fmt: skip
 
 
+def test_who_links_finds_the_other_where_it_is_after_another_start(bench: Bench) -> None:
+    other = _other(bench)
+    linking = bench.start("sleep", "100", network="bridge", links=(Link(name="shop", alias="db"),))
+    bench.engine.stop("shop", timeout=0)
+    bench.start("sleep", "100", network="bridge")  # at the address that is free now
+    bench.engine.start("shop")
+    (endpoint,) = bench.engine.container("shop").endpoints
+    assert endpoint.address != other.endpoints[0].address
+    with open(f"/proc/{linking.pid}/root/etc/hosts") as file:
+        (line,) = (line for line in file if line.endswith(f"\tdb {other.short_id} shop\n"))
+    assert line.split()[0] == endpoint.address
+
+
+@pytest.mark.parametrize("alias", ["a b", "a\nb", "x/a\tb", "a\x1b"])
+def test_an_alias_is_one_word(bench: Bench, alias: str) -> None:
+    _other(bench)
+    with pytest.raises(InvalidInput, match="is not a valid alias of a link"):
+        bench.create("true", network="bridge", links=(Link(name="shop", alias=alias),))
+
+
 def test_who_does_not_run_is_not_linked_to(bench: Bench) -> None:
     other = _other(bench)
     container = bench.create("true", name="app", network="bridge", links=(Link(name="shop", alias="db"),))

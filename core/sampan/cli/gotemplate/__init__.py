@@ -16,19 +16,25 @@ from sampan.cli.gotemplate.parser import Parser
 from sampan.cli.gotemplate.values import Record
 from sampan.errors import InvalidInput
 
-__all__ = ["Record", "Template"]
+__all__ = ["WRONG", "Record", "Template"]
+
+
+WRONG = 64
+"""The exit code of some of Docker's commands for a template that does not parse (EX_USAGE of sysexits(3))."""
 
 
 class Template:
-    """A template, parsed once. Raises InvalidInput with Go's wording when it does not parse."""
+    """A template, parsed once. Raises InvalidInput with Go's wording, and the exit code, when it does not parse."""
 
-    def __init__(self, text: str, blame: str = "template parsing error") -> None:
+    def __init__(self, text: str, blame: str = "template parsing error", exit_code: int | None = None) -> None:
         self._text = text
         try:
             self._body, self._named = Parser(text).parse()
         except TemplateError as failure:
             line = text.count("\n", 0, failure.position) + 1
-            raise InvalidInput(f"{blame}: template: :{line}: {failure.message}") from failure
+            error = InvalidInput(f"{blame}: template: :{line}: {failure.message}")
+            error.exit_code = exit_code
+            raise error from failure
 
     def render(
         self, value: Any, *, strict: bool = False, heading: bool = False, blame: str = "template parsing error",

@@ -18,6 +18,10 @@ class JsonFileDriver(LogDriver):
         self._defaults = dict(defaults or {})
         _parse(self._defaults)
 
+    def check(self, options: Mapping[str, str]) -> None:
+        """Raise InvalidInput on options."""
+        _parse(options)
+
     def open(
         self, where: str, container: str, options: Mapping[str, str], attributes: Mapping[str, str] = NOTHING
     ) -> LogWriter:

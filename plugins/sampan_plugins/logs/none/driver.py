@@ -11,6 +11,10 @@ from sampan.errors import InvalidInput, Unsupported
 class NoneLogDriver(LogDriver):
     """Takes everything, keeps nothing, and cannot be read."""
 
+    def check(self, options: Mapping[str, str]) -> None:
+        """Raise InvalidInput on any option."""
+        _check(options)
+
     def open(
         self, where: str, container: str, options: Mapping[str, str], attributes: Mapping[str, str] = NOTHING
     ) -> LogWriter:
