@@ -12,9 +12,10 @@ from sampan.kernel import processes, signals
 _OUTLIVED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGPIPE, signal.SIGTSTP)
 
 
-def detach(kept: int) -> int:
+def detach(kept: int, other: int | None = None) -> int:
     """Let go of descriptors, signal handlers, directory and umask; return where the one descriptor kept is now.
 
+    Another, which is none of the standard streams, may stay where it is.
     From here on the process outlives every signal that a terminal or a careless script sends, and is the parent of its
     descendants' orphans.
     """
@@ -30,8 +31,11 @@ def detach(kept: int) -> int:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     # Clear of the standard streams, which the process may have been without.
     moved = fcntl.fcntl(kept, fcntl.F_DUPFD_CLOEXEC, 3)
-    os.closerange(3, moved)
-    os.closerange(moved + 1, 1 << 20)
+    start = 3
+    for descriptor in sorted({moved, moved if other is None else other}):
+        os.closerange(start, descriptor)
+        start = descriptor + 1
+    os.closerange(start, 1 << 20)
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(null, standard)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,9 +15,11 @@ from sampan.engine.wire import Kind
 from sampan.errors import Conflict, SampanError
 from sampan.model import runtime_spec as oci
 from sampan.model.container import Container, Status
+from sampan.store import locks
 
 if TYPE_CHECKING:
     import socket
+    from contextlib import AbstractContextManager
 
     from sampan.engine.engine import Engine
 
@@ -71,7 +74,16 @@ def exec_(engine: Engine, text: str, request: ExecRequest, stdio: Stdio) -> Exec
         with engine.plugins.answering():
             return runtime.exec(container.id, process, stdio)
 
-    return _kept(launch, note.ended)
+    return _kept(launch, note)
+
+
+def running(engine: Engine, container: str) -> list[str]:
+    """Return the ids of the commands that are executed in a container by now."""
+    prefix = locks.of_execution(container, "")
+    found = [name for name in os.listdir(engine.layout.locks) if name.startswith(prefix)]
+    if found:  # what a keeper that was killed has left counts for nothing
+        found = sorted({*found}.difference(locks.abandoned(engine.layout)))
+    return [name.removeprefix(prefix) for name in found]
 
 
 def described(engine: Engine, container: Container, request: ExecRequest) -> oci.Process:
@@ -86,13 +98,17 @@ def described(engine: Engine, container: Container, request: ExecRequest) -> oci
 
 
 class Note:
-    """Tells in the history that a command is executed."""
+    """Tells in the history that a command is executed, and whoever asks that it is by now."""
 
     def __init__(self, engine: Engine, container: Container, request: ExecRequest) -> None:
         self._engine = engine
         self._container = container
         self._line = " ".join(request.command)
         self._id = os.urandom(32).hex()
+
+    def lasting(self) -> AbstractContextManager[int]:
+        """Return a context for the time that the command is there; it gives a descriptor that has to stay open."""
+        return locks.held(self._engine.layout, locks.of_execution(self._container.id, self._id))
 
     def begun(self) -> None:
         """Tell that it is about to begin."""
@@ -104,7 +120,7 @@ class Note:
         events.container(self._engine, self._container, "exec_die", execID=self._id, exitCode=str(code))
 
 
-def _kept(launch: Callable[[], Started], ended: Callable[[int], None]) -> Execution:
+def _kept(launch: Callable[[], Started], note: Note) -> Execution:
     """Launch a process from a child of its own, which waits for it.
 
     The first process of a pid namespace cannot end before all others in it are reaped (pid_namespaces(7)): a parent
@@ -116,7 +132,7 @@ def _kept(launch: Callable[[], Started], ended: Callable[[int], None]) -> Execut
     with ours:
         keeper = os.fork()
         if keeper == 0:
-            _keep(launch, ended, theirs)
+            _keep(launch, note, theirs)
         theirs.close()
         try:
             return Execution(keeper, _hear(ours))
@@ -143,7 +159,7 @@ def _hear(keeper: socket.socket) -> int | None:
             raise SampanError("the process was killed before it began")
 
 
-def _keep(launch: Callable[[], Started], ended: Callable[[int], None], starter: socket.socket) -> None:
+def _keep(launch: Callable[[], Started], note: Note, starter: socket.socket) -> None:
     """Launch, tell, wait, and end as the process did. Never returns."""
     import socket
 
@@ -154,16 +170,18 @@ def _keep(launch: Callable[[], Started], ended: Callable[[int], None], starter: 
     try:
         os.setsid()
         processes.become_subreaper()
-        try:
-            started = launch()
-        except BaseException as error:
-            starter.sendall(wire.frame(Kind.FAILED, wire.failure(error)))
-            return
-        passed = [] if started.console is None else [started.console]
-        socket.send_fds(starter, [wire.frame(Kind.STARTED)], passed)
-        os.close(detach(starter.detach()))
-        _, status = os.waitpid(started.pid, 0)
-        code = exit_code(status)
-        ended(code)
+        with ExitStack() as stack:
+            try:
+                lasting = stack.enter_context(note.lasting())
+                started = launch()
+            except BaseException as error:
+                starter.sendall(wire.frame(Kind.FAILED, wire.failure(error)))
+                return
+            passed = [] if started.console is None else [started.console]
+            socket.send_fds(starter, [wire.frame(Kind.STARTED)], passed)
+            os.close(detach(starter.detach(), lasting))
+            _, status = os.waitpid(started.pid, 0)
+            code = exit_code(status)
+            note.ended(code)
     finally:
         os._exit(code)

@@ -16,13 +16,27 @@ def exclusive(layout: Layout, name: str, *, wait: bool = True) -> Iterator[bool]
 
     The lock file is removed on leaving, under the lock, so that they do not pile up.
     """
+    with _held(layout, name, wait) as descriptor:
+        yield descriptor is not None
+
+
+@contextmanager
+def held(layout: Layout, name: str) -> Iterator[int]:
+    """Do the same, and give the lock's descriptor, for a process that closes those it does not know."""
+    with _held(layout, name, wait=True) as descriptor:
+        assert descriptor is not None
+        yield descriptor
+
+
+@contextmanager
+def _held(layout: Layout, name: str, wait: bool) -> Iterator[int | None]:
     path = f"{layout.locks}/{name.replace('/', '_')}"
     descriptor = _acquire(path, wait)
     if descriptor is None:
-        yield False
+        yield None
         return
     try:
-        yield True
+        yield descriptor
     finally:
         os.unlink(path)
         _release(descriptor)
@@ -31,6 +45,11 @@ def exclusive(layout: Layout, name: str, *, wait: bool = True) -> Iterator[bool]
 def of_container(container: str) -> str:
     """Return the lock under which a container's run is ended, and its networks change while it lasts."""
     return f"container-{container}"
+
+
+def of_execution(container: str, execution: str) -> str:
+    """Return the lock that is held while a command is executed in a container."""
+    return f"exec-{container}-{execution}"
 
 
 def abandoned(layout: Layout) -> list[str]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import select
+import signal
+import time
 from collections.abc import Iterator
 
 import pytest
 from tests.core.engine.containers import PATIENCE, Bench
 
 from sampan.contracts.runtime import Stdio
-from sampan.engine.exec_ import ExecRequest
+from sampan.engine.exec_ import ExecRequest, Execution
 from sampan.errors import CommandNotExecutable, CommandNotFound, Conflict, NotFound
 from sampan.model.container import Container
 
@@ -156,3 +158,29 @@ def test_what_is_not_running_or_paused(running: tuple[Bench, Container]) -> None
     bench.engine.kill(container.id)
     with pytest.raises(Conflict, match=f"Container {container.id} is not running"):
         run(bench, container, "true")
+
+
+def test_what_is_executed_is_told_of_while_it_is(running: tuple[Bench, Container]) -> None:
+    bench, container = running
+
+    def told() -> object:
+        return bench.engine.inspect_container(container.id)["ExecIDs"]
+
+    def execute(*command: str) -> Execution:
+        return bench.engine.exec(container.id, ExecRequest(command=command), Stdio(None, None, None))
+
+    assert told() is None
+    lasting, other = execute("sleep", "100"), execute("sleep", "100")
+    happened = bench.engine.events(since=0, until=time.time_ns(), filters={"event": ["exec_start"]})
+    assert told() == sorted(event["Actor"]["Attributes"]["execID"] for event in happened)
+    os.kill(other.pid, signal.SIGKILL)  # its keeper: nobody tells of the end
+    other.wait()
+    with pytest.raises(CommandNotFound):
+        execute("nosuch")
+    (left,) = told()  # type: ignore[misc]
+    assert len(left) == 64
+    run(bench, container, "sh", "-c", "kill -9 $(ps -o pid,args | grep 'sleep 100' | grep -v '^ *1 ' | cut -c-6)")
+    assert lasting.wait() == 137
+    assert told() is None
+    for name in os.listdir(bench.engine.layout.locks):
+        os.unlink(f"{bench.engine.layout.locks}/{name}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from sampan.engine import confinement, links, networking, ports, timestamps
+from sampan.engine import confinement, exec_, links, networking, ports, timestamps
 from sampan.engine.inspect import mounts as inspect_mounts
 from sampan.engine.sharing import SHARED
 from sampan.errors import SampanError
@@ -50,7 +50,7 @@ def inspect_container(engine: Engine, text: str, *, size: bool = False) -> dict[
         "MountLabel": "",
         "ProcessLabel": "",
         "AppArmorProfile": "",
-        "ExecIDs": None,
+        "ExecIDs": (exec_.running(engine, container.id) or None) if container.alive else None,
         "HostConfig": _host_config(container),
         "GraphDriver": {"Name": container.storage_driver, "Data": _mount_data(engine, container)},
         **(_sizes(engine, container) if size else {}),
