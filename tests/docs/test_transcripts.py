@@ -84,6 +84,17 @@ def test_links_of_the_host_are_used_as_documented(console: Console) -> None:
     console.run("unshare --net sh -e links")
 
 
+def test_plugins_of_cni_are_used_as_documented(console: Console) -> None:
+    text = (_ROOT / "docs/networking.md").read_text().partition("## CNI plugins")[2]
+    script = next(block.text for block in blocks(text) if isinstance(block, Script))
+    own = script.replace('"host-local",', f'"host-local", "dataDir": "{console.directory}/addresses",')
+    ask = "busybox wget -q -O- http://127.0.0.1:8080/etc/hostname >/dev/null"
+    whole = ["ip link set lo up", own, ask, "sampan rm -f web", "sampan network rm routed"]
+    console.run("sampan pull -q busybox")
+    (console.directory / "cni").write_text("\n".join(whole))
+    console.run("unshare --net sh -e cni")
+
+
 def test_a_container_is_wired_as_documented(console: Console) -> None:
     text = (_ROOT / "docs/networking.md").read_text().partition("## Wire a container by hand")[2]
     scripts = [block.text for block in blocks(text) if isinstance(block, Script)]

@@ -10,13 +10,18 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
 
 from sampan.errors import Denied, InvalidInput, NotFound, SampanError, Unavailable, Unsupported
 from sampan.kernel.links import Address
 from sampan.model import subnet as subnets
+from sampan.model.network import EndpointRequest, PortMapping
 from sampan.model.subnet import Subnet
+
+if TYPE_CHECKING:
+    from sampan.addressing.ports import Claim
 
 _HOST_LOCK = "/run/sampan-network.lock"
 _LINK_LOCAL = (Subnet(0xA9FE0000, 16), Subnet(0xFE80 << 112, 64, True))  # 169.254.0.0/16, fe80::/64
@@ -44,6 +49,25 @@ def _held(path: str, flags: int) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
+
+
+@contextmanager
+def claimed(
+    request: EndpointRequest, wanted: Sequence[PortMapping], allocated: Callable[[str, int], bool],
+    given: Collection[PortMapping] = (),
+) -> Iterator[Sequence[Claim]]:  # fmt: skip
+    """Hold the ports of the host that a container asks for; see ``ports.claimed``. Raises what is in the way, in
+    Docker's words.
+    """
+    from sampan.addressing import ports
+
+    with ExitStack() as stack:
+        try:
+            claims = stack.enter_context(ports.claimed(wanted, allocated, given))
+        except SampanError as error:
+            told = f"driver failed programming external connectivity on endpoint {request.name} ({request.id})"
+            raise type(error)(f"{told}: {error.message}", error.hint) from error
+        yield claims
 
 
 @contextmanager

@@ -23,24 +23,33 @@ def directory(root: str, network: Network) -> str:
 
 def load(where: str, kind: type[R]) -> R | None:
     """Read the record in a network's directory, None when there is none. Raises Corrupt."""
+    return read(f"{where}/network.json", kind)
+
+
+def read(path: str, kind: type[R]) -> R | None:
+    """Read what was written so, None when there is none. Raises Corrupt."""
     try:
-        with open(f"{where}/network.json", "rb") as file:
+        with open(path, "rb") as file:
             return msgspec.json.decode(file.read(), type=kind)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise Corrupt(f"{where}/network.json cannot be read: {error}", "remove the file") from error
+        raise Corrupt(f"{path} cannot be read: {error}", "remove the file") from error
 
 
 def save(where: str, record: msgspec.Struct) -> None:
     """Keep a record, over a power cut too. The caller holds the driver's lock."""
     os.makedirs(where, mode=0o700, exist_ok=True)
-    temporary = f"{where}/network.json.new"
-    with open(temporary, "wb") as file:
-        file.write(msgspec.json.encode(record))
+    write(f"{where}/network.json", record)
+
+
+def write(path: str, value: msgspec.Struct) -> None:
+    """Replace a file by what is to be remembered, over a power cut too."""
+    with open(f"{path}.new", "wb") as file:
+        file.write(msgspec.json.encode(value))
         file.flush()
         os.fsync(file.fileno())
-    os.rename(temporary, f"{where}/network.json")
+    os.rename(f"{path}.new", path)
 
 
 def forget(where: str) -> None:

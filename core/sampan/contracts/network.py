@@ -114,6 +114,10 @@ class NetworkDriver(ABC):
         """
         raise Unsupported(f"the network driver {network.driver} cannot publish ports of a container that runs")
 
+    def fault(self, network: Network, container: str) -> str:
+        """Tell what is wrong with the connection of a container that runs; empty: nothing that the driver can see."""
+        return ""
+
     @abstractmethod
     def endpoints(self, network: Network) -> Iterator[str]:
         """Yield the id of every container the driver holds anything for on this network."""

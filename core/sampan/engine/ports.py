@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sampan.engine.sharing import SHARED
-from sampan.errors import InvalidInput
+from sampan.errors import InvalidInput, Unsupported
 from sampan.model.network import PortMapping
 
 if TYPE_CHECKING:
@@ -38,12 +38,18 @@ def wanted(spec: ContainerSpec) -> tuple[PortMapping, ...]:
 def publisher(engine: Engine, spec: ContainerSpec, found: Sequence[Wire]) -> Network | None:
     """Return the network that is to publish a container's ports: of those that lead out, the first that can.
 
-    None where there is nothing to publish, or no driver that could; as in Docker, that is no error.
+    None where there is nothing to publish, or nothing to publish it for: on networks without addresses, and on those
+    whose containers the host does not reach, as with Docker. Raises Unsupported when no driver can.
     """
     if not wanted(spec):
         return None
     leading = [network for _, network in found if not network.internal]
-    return next((one for one in leading if engine.network(one.driver).capabilities.publishes), None)
+    able = [network for network in leading if engine.network(network.driver).capabilities.publishes]
+    for network in () if able else leading:
+        capabilities = engine.network(network.driver).capabilities
+        if capabilities.addressed and capabilities.sandboxed and capabilities.reached:
+            raise Unsupported(f"the network driver {network.driver} cannot publish ports", "leave out --publish")
+    return able[0] if able else None
 
 
 def discarded(engine: Engine, container: Container) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import socket
 import struct
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -27,7 +28,8 @@ _SKIP_STATS = 8
 _LINK_HEADER = 32  # nlmsghdr and ifinfomsg
 _IFA_F_NODAD, _IFA_F_TENTATIVE = 0x02, 0x40
 _SCOPE_UNIVERSE, _SCOPE_LINK = 0, 253
-_IFLA_QDISC, _IFLA_LINKINFO, _IFLA_INFO_SLAVE_DATA, _IFLA_BRPORT_STATE = 6, 18, 5, 1
+_IFLA_QDISC, _IFLA_MASTER, _IFLA_LINKINFO = 6, 10, 18
+_IFLA_INFO_KIND, _IFLA_INFO_SLAVE_DATA, _IFLA_BRPORT_STATE = 1, 5, 1
 _BR_STATE_FORWARDING = b"\3"
 
 _INET6 = "/proc/sys/net/ipv6/conf"
@@ -53,6 +55,25 @@ def serves(name: str, address: int) -> bool:
 def is_up(name: str) -> bool:
     """Tell whether there is such a link, and it is up. Costs an ioctl."""
     return bool(struct.unpack_from("=H", _asked(_SIOCGIFFLAGS, name), 16)[0] & IFF_UP)
+
+
+def leads(name: str) -> bool:
+    """Tell whether any link is subordinate to this one, as its ports are to a bridge."""
+    with Netlink() as rtnl:
+        answers = rtnl.ask(link_request(GETLINK, DUMP, {}))
+    masters = (attributes(answer[_LINK_HEADER:]).get(_IFLA_MASTER, bytes(4)) for answer in answers)
+    return index(name) in [int.from_bytes(master, sys.byteorder) for master in masters]
+
+
+def kind(name: str) -> str:
+    """Return what a link is, as ip-link(8) calls it; empty for one that is none of these, and where there is none."""
+    with Netlink() as rtnl:
+        try:
+            answer = rtnl.ask(link_request(GETLINK, ACK, {}, [("IFLA_IFNAME", name)]))[0]
+        except Refused:
+            return ""
+    info = attributes(attributes(answer[_LINK_HEADER:]).get(_IFLA_LINKINFO, b""))
+    return info.get(_IFLA_INFO_KIND, b"").rstrip(b"\0").decode()
 
 
 def _asked(question: int, name: str) -> bytes:

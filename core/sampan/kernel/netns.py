@@ -10,6 +10,8 @@ Only the calling thread changes its namespace, and only within the calls below.
 from __future__ import annotations
 
 import os
+import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,6 +19,7 @@ from sampan.kernel import capabilities, loopback
 from sampan.kernel.libc import setns, unshare
 
 _CLONE_NEWNET = 0x40000000
+_SO_NETNS_COOKIE = 71  # asm-generic/socket.h
 _OWN = "/proc/thread-self/ns/net"
 
 
@@ -44,6 +47,18 @@ def entered(path: str) -> Iterator[None]:
             yield
     finally:
         os.close(target)
+
+
+def cookie(path: str) -> int:
+    """Return the number of the namespace bound at ``path`` that no other has until the next boot; 0 before Linux 5.14.
+
+    Raises OSError as ``entered``.
+    """
+    with entered(path), socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as inside:
+        try:
+            return int.from_bytes(inside.getsockopt(socket.SOL_SOCKET, _SO_NETNS_COOKIE, 8), sys.byteorder)
+        except OSError:
+            return 0
 
 
 def loopback_up() -> None:

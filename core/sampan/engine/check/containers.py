@@ -102,12 +102,25 @@ def _check_run(engine: Engine, container: Container) -> Iterator[Suspicion]:
             missing.append("its control group")
     except SampanError as error:
         missing.append(f"its runtime ({error.message})")
+    missing += _unsound(engine, container)
     missing += [f"its endpoint on network {name}" for name in _lost(engine, container)]
     if missing:
         yield Suspicion(
             kind="container", name=container.name, problem=f"is on record as {container.status} without "
             + " and ".join(missing), remedy=f"sampan rm -f {container.name}",
         )
+
+
+def _unsound(engine: Engine, container: Container) -> Iterator[str]:
+    """Yield what drivers say is wrong with a running container's connections."""
+    for endpoint in container.endpoints:
+        network = engine.store.networks.named(endpoint.network)
+        try:
+            fault = engine.network(network.driver).fault(network, container.id) if network else ""
+        except SampanError as error:
+            fault = error.message
+        if network and fault:
+            yield f"a sound connection to network {network.name} ({fault})"
 
 
 def _lost(engine: Engine, container: Container) -> Iterator[str]:

@@ -7,6 +7,7 @@ import gc
 import os
 import shutil
 from functools import partial
+from typing import ClassVar
 
 import pytest
 
@@ -16,17 +17,20 @@ from sampan.testing.forking import codes, forked, killed
 from sampan.testing.network.setting import Setting, host_links, host_rules, links_settle_to
 from sampan.testing.sandbox import Sandbox, fresh_host, reaches
 
-_PROCESSES, _EACH = 20, 10
+_PROCESSES = 20
 _DELAYS = (0.0, 0.0003, 0.001, 0.003, 0.01)
 
 
 class KilledTests:
     """What is left can be undone, and nothing is left that is not seen."""
 
-    def test_no_address_is_given_twice_to_two_hundred_containers_at_once(self, setting: Setting) -> None:
+    crowd: ClassVar[int] = 200
+    """How many containers are connected at once, by several processes."""
+
+    def test_no_address_is_given_twice_to_a_crowd_at_once(self, setting: Setting) -> None:
         if not setting.capabilities.addressed:
             return
-        sandboxes = {f"c{n}": setting.sandbox(f"c{n}") for n in range(_PROCESSES * _EACH)}
+        sandboxes = {f"c{n}": setting.sandbox(f"c{n}") for n in range(self.crowd)}
         report, told = os.pipe()
 
         def connect(containers: list[str]) -> None:

@@ -20,8 +20,9 @@ Make = Callable[[str, str], tuple[NetworkDriver, Network]]
 class Setting:
     """A driver open in directories of its own, and the containers a test connects."""
 
-    def __init__(self, make: Make, where: str) -> None:
+    def __init__(self, make: Make, where: str, another: Callable[[Network], Network]) -> None:
         self._make = make
+        self._another = another
         self._where = where
         self._sandboxes: dict[str, Sandbox] = {}
         self.run_root = f"{where}/run"
@@ -40,7 +41,7 @@ class Setting:
 
     def named(self, name: str) -> Network:
         """Return the settings of another network of this driver."""
-        return msgspec.structs.replace(self.network, id=name, name=name)
+        return msgspec.structs.replace(self._another(self.network), id=name, name=name)
 
     def sandbox(self, container: str) -> Sandbox:
         """Return the container's sandbox, made on the first call."""

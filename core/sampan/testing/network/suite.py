@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from sampan.model.network import Network
 from sampan.testing.network.endpoints import EndpointTests
 from sampan.testing.network.killed import KilledTests
 from sampan.testing.network.networks import NetworkTests
@@ -16,6 +17,10 @@ from sampan.testing.sandbox import Sandbox, fresh_host
 
 class NetworkDriverSuite(EndpointTests, NetworkTests, PortTests, KilledTests):
     """The contract as tests. Subclasses give the fixture ``make``."""
+
+    def another(self, network: Network) -> Network:
+        """Return the settings for one more network; its id and name are the test's to give."""
+        return network
 
     @pytest.fixture
     def make(self) -> Make:
@@ -31,6 +36,6 @@ class NetworkDriverSuite(EndpointTests, NetworkTests, PortTests, KilledTests):
     @pytest.fixture
     def setting(self, make: Make, tmp_path: object) -> Iterator[Setting]:
         """Open the driver in fresh directories."""
-        setting = Setting(make, str(tmp_path))
+        setting = Setting(make, str(tmp_path), self.another)
         yield setting
         setting.close()

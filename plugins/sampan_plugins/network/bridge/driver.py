@@ -30,7 +30,7 @@ from sampan_plugins.network.bridge.firewall import Rules
 from sampan_plugins.network.bridge.ledger import Record, Veth
 
 if TYPE_CHECKING:
-    from sampan_plugins.network.bridge.ports import Claim
+    from sampan.addressing.ports import Claim
 
 _FORWARDING = {False: "/proc/sys/net/ipv4/ip_forward", True: "/proc/sys/net/ipv6/conf/all/forwarding"}
 

@@ -8,10 +8,10 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 
+from sampan.addressing.ports import Claim
 from sampan.errors import Unavailable
 from sampan.kernel.starttime import started
 from sampan_plugins.network.bridge.ledger import Proxy
-from sampan_plugins.network.bridge.ports import Claim
 
 _PATIENCE_MS = 5000
 _FIRST = 3

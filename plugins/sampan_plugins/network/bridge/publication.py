@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from sampan.addressing import host
 from sampan.addressing.pools import Plan
-from sampan.errors import SampanError
 from sampan.model.network import EndpointRequest, Network
 from sampan_plugins.network.bridge import ledger, options
 from sampan_plugins.network.bridge.ledger import Proxy, Veth
 
 if TYPE_CHECKING:
-    from sampan_plugins.network.bridge.ports import Claim
+    from sampan.addressing.ports import Claim
     from sampan_plugins.network.bridge.publishing import Forward
 
 
@@ -28,20 +28,13 @@ def claimed(root: str, network: Network, request: EndpointRequest) -> Iterator[S
     if not request.ports:
         yield ()
         return
-    from sampan_plugins.network.bridge import ports
-
     def allocated(protocol: str, port: int) -> bool:
         held = [lease for record in ledger.walk(root) for lease in ledger.lent(f"{root}/{record.id}").held.values()]
         return any((one.protocol, one.first) == (protocol, port) for lease in held for one in lease.ports)
 
     binding = options.of_network(network.options).binding
     wanted = [msgspec.structs.replace(one, address=one.address or binding) for one in request.ports]
-    with ExitStack() as stack:
-        try:
-            claims = stack.enter_context(ports.claimed(wanted, allocated))
-        except SampanError as error:
-            told = f"driver failed programming external connectivity on endpoint {request.name} ({request.id})"
-            raise type(error)(f"{told}: {error.message}", error.hint) from error
+    with host.claimed(request, wanted, allocated) as claims:
         yield claims
 
 

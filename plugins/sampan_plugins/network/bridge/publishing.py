@@ -16,11 +16,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
+from sampan.addressing.ports import ANY
 from sampan.kernel import nftables
 from sampan.kernel.netlink import ACK, CREATE, Attribute, Message, Netlink, Refused, absent, padded
 from sampan.kernel.nftables import DATA, DELSETELEM, EQ, KEY, NEQ, NEWSET, NEWSETELEM, Expression, Table
 from sampan.model import subnet as subnets
-from sampan_plugins.network.bridge.ports import ANY
 
 _MAP = 8
 _CT_STATUS, _DESTINATION_CHANGED = 2, 0x20

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 import msgspec
@@ -36,11 +37,13 @@ class Claim(msgspec.Struct, frozen=True):
 
 @contextmanager
 def claimed(
-    wanted: Sequence[PortMapping], allocated: Callable[[str, int], bool] = lambda protocol, port: False
+    wanted: Sequence[PortMapping], allocated: Callable[[str, int], bool] = lambda protocol, port: False,
+    given: Collection[PortMapping] = (),
 ) -> Iterator[list[Claim]]:
     """Hold the ports of the host that are wanted; ports for all of its addresses are the same for both families.
 
-    ``allocated`` tells whether a container has a port of a protocol. Raises Conflict when one is taken, in Docker's
+    ``allocated`` tells whether a container has a port of a protocol; those ``given`` to containers are taken though
+    nobody listens at them. Raises Conflict when one is taken, in Docker's
     words, InvalidInput for an address that is not the host's, Unavailable when no port is free, Unsupported for a
     protocol that the kernel does not have.
     """
@@ -53,7 +56,7 @@ def claimed(
 
         # Who can choose comes last, so as not to take what another must have.
         for place in sorted(range(len(wanted)), key=lambda one: _choice(wanted[one])):
-            claims[place] = _claim(wanted[place], taken)
+            claims[place] = _claim(wanted[place], taken, given)
             for claim in claims[place]:
                 stack.callback(claim.holder.close)
         yield [claim for _, several in sorted(claims.items()) for claim in several]
@@ -80,11 +83,13 @@ def _choice(mapping: PortMapping) -> int:
     return mapping.last - mapping.first + 1 if mapping.first else 1 << 16
 
 
-def _claim(mapping: PortMapping, allocated: Callable[[str, int], bool]) -> list[Claim]:
+def _claim(
+    mapping: PortMapping, allocated: Callable[[str, int], bool], given: Collection[PortMapping]
+) -> list[Claim]:
     candidates = range(mapping.first, mapping.last + 1) if mapping.first else [0] * _ATTEMPTS
     for port in candidates:
         try:
-            return _at(mapping, port)
+            return _at(mapping, port, given)
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise _refusal(mapping, port, error) from error
@@ -97,7 +102,7 @@ def _claim(mapping: PortMapping, allocated: Callable[[str, int], bool]) -> list[
     raise Conflict(f"Bind for {where} failed: port is already allocated", _ANOTHER)
 
 
-def _at(mapping: PortMapping, port: int) -> list[Claim]:
+def _at(mapping: PortMapping, port: int, given: Collection[PortMapping]) -> list[Claim]:
     """Claim a port, 0 for any, at all addresses that are meant. Raises OSError when one cannot be had."""
     with ExitStack() as stack:
         claims: list[Claim] = []
@@ -111,9 +116,18 @@ def _at(mapping: PortMapping, port: int) -> list[Claim]:
             stack.callback(holder.close)
             port = holder.getsockname()[1]
             known = msgspec.structs.replace(mapping, address=address, first=port, last=port)
+            if any(_overlap(known, one) for one in given):
+                raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
             claims.append(Claim(known, holder))
         stack.pop_all()
         return claims
+
+
+def _overlap(one: PortMapping, other: PortMapping) -> bool:
+    """Tell whether two ports of the host are the same: at one address, or at all of its family."""
+    if (one.protocol, one.first, ":" in one.address) != (other.protocol, other.first, ":" in other.address):
+        return False
+    return one.address == other.address or not {one.address, other.address}.isdisjoint(ANY.values())
 
 
 def _listen(protocol: str, address: str, port: int) -> socket.socket:
