@@ -21,38 +21,29 @@ import msgspec
 
 from sampan.config import Settings
 from sampan.engine import (
-    bundle,
     events,
     halt,
     links,
     networking,
     policy,
-    rendezvous,
-    sharing,
     tree,
     undo,
-    volume_use,
     wire,
 )
 from sampan.engine.detaching import detach
 from sampan.engine.exec_ import exit_code
-from sampan.engine.naming.service import NameService
-from sampan.engine.shortage import Shortage
 from sampan.engine.start import STARTABLE
 from sampan.engine.streams import Streams
+from sampan.engine.surroundings import Surroundings
 from sampan.engine.wire import Kind
-from sampan.engine.worker import Worker
 from sampan.errors import Conflict, SampanError
-from sampan.kernel import mount, namespaces, netns
 from sampan.model.container import Container, Ending, Status
-from sampan.model.network import Endpoint
 from sampan.plugin.index import Claim
 from sampan.store import locks, owner
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from sampan.contracts.log import LogWriter
     from sampan.engine.engine import Engine
     from sampan.engine.slumber import Memory
     from sampan.store.journal import Operation
@@ -127,14 +118,9 @@ class Monitor:
         self._container = container
         self._size = size
         self._bundle = engine.layout.bundle(container.id)
-        self._sandbox: int | None = None
-        self._host: int | None = None
-        self._names: NameService | None = None
-        self._shortage = Shortage(engine, container)
+        self._surroundings = Surroundings(engine, container)
         self._starter: socket.socket | None = None
         self._waits_since = 0.0
-        self._log: LogWriter | None = None
-        self._endpoints: list[Endpoint] = []
         self._backoff = policy.Backoff()
         self._patience = float(engine.settings.slumber)
 
@@ -161,20 +147,13 @@ class Monitor:
 
     def wake(self, memory: Memory, child: int) -> None:
         """Go on after having slept."""
-        self._sandbox = None if memory.sandbox < 0 else memory.sandbox
-        self._host = None if memory.host < 0 else memory.host
-        if self._sandbox is not None:
-            self._names = NameService(
-                self._engine.settings, self._container.id, self._sandbox, memory.names, child
-            )
-        self._shortage = Shortage(self._engine, self._container, memory.shortage, memory.shortages)
+        self._surroundings = held = Surroundings.resumed(self._engine, self._container, memory, child)
         self._backoff = policy.Backoff(memory.pause)
         self._patience = memory.patience()
         with ExitStack() as stack:
-            stack.callback(self._let_go)
-            self._log = self._open_log()
+            stack.callback(held.let_go)
             self._until_end(stack.enter_context(Streams.resumed(
-                self._container.spec, self._log, memory.streams, self._names
+                self._container.spec, held.open_log(), memory.streams, held.names
             )))
         while self._container.status is Status.RESTARTING:
             self._run_again()
@@ -185,8 +164,9 @@ class Monitor:
         self._until_end(streams)
 
     def _until_end(self, streams: Streams) -> None:
-        if self._shortage.descriptor >= 0:
-            streams.hear(self._shortage.descriptor, self._shortage.notice)
+        shortage = self._surroundings.shortage
+        if shortage.descriptor >= 0:
+            streams.hear(shortage.descriptor, shortage.notice)
         with self._checked():
             code, error = self._serve(streams)
         self._end(code, error)
@@ -251,8 +231,9 @@ class Monitor:
                     operation.plan("running", container.id, cursor=cursor)
                 if former:
                     halt.end(engine, container)
+            self._surroundings = Surroundings(engine, container)
             try:
-                streams = self._build(stack)
+                streams = self._surroundings.make(stack, self._size)
                 engine.runtime(container.runtime).start(container.id)
             except BaseException:
                 stack.close()  # let go of everything before it is undone
@@ -260,8 +241,8 @@ class Monitor:
             with engine.store.database.transaction() as cursor:
                 self._container = engine.store.containers.change(
                     cursor, container.id, status=Status.RUNNING, pid=streams.pid, started=time.time(),
-                    finished=0.0, exit_code=0, error="", oom_killed=False, endpoints=tuple(self._endpoints),
-                    health=self._first_health(),
+                    finished=0.0, exit_code=0, error="", oom_killed=False,
+                    endpoints=tuple(self._surroundings.endpoints), health=self._first_health(),
                 )
                 _refuse_ending(self._container)  # asked for since it was claimed
                 operation.finish(cursor)
@@ -305,71 +286,6 @@ class Monitor:
         )
         return claimed.monitor
 
-    def _build(self, stack: ExitStack) -> Streams:
-        """Do all that comes before the command runs; networks with addresses side by side with the rest."""
-        engine, container = self._engine, self._container
-        stack.callback(self._let_go)
-        joined = stack.enter_context(sharing.joined(engine, container))
-        network_owner = sharing.network_owner(engine, container)
-        wires = networking.wires(engine, container)
-        path, connecting = None, None
-        if network_owner is container and networking.sandboxed(engine, wires):
-            self._sandbox = netns.new_sandbox()
-            joined["network"] = path = f"/proc/{os.getpid()}/fd/{self._sandbox}"
-        if networking.addressed(engine, wires):
-            connecting = Worker(lambda: networking.connect_all(engine, container, wires, path))
-            stack.callback(connecting.close)
-        else:  # there is nothing to do that were worth a thread
-            self._endpoints = networking.connect_all(engine, container, wires, path)
-
-        named = self._sandbox is not None and networking.named(engine, wires)
-        if self._sandbox is not None:
-            self._names = NameService(engine.settings, container.id, self._sandbox)
-            if named:
-                self._names.open()
-        places = volume_use.mount(engine, container)  # where everyone sees them
-        self._host = os.open(namespaces.path("mount"), os.O_RDONLY | os.O_CLOEXEC)
-        namespaces.create(namespaces.flag("mount"))
-        mount.mount("none", "", "/", ("rslave",))
-        os.makedirs(f"{self._bundle}/rootfs", mode=0o700, exist_ok=True)
-        mount.mount_all(engine.storage(container.storage_driver).mounts(container.id), f"{self._bundle}/rootfs")
-        places = volume_use.parts(engine, container, places, self._bundle)
-        memory = sharing.memory(engine, container, joined, self._bundle)
-        draft = bundle.Draft(engine, container, network_owner, self._bundle, joined, places, memory)
-        self._log = self._open_log()
-        listener = rendezvous.listen(f"{self._bundle}/attach.sock")
-        streams = stack.enter_context(Streams(listener, container.spec, self._log, self._names))
-        if connecting is not None:
-            self._endpoints = connecting.result()
-        draft.finish(self._endpoints, self._size, named=named)
-        streams.begin(engine.runtime(container.runtime).create(container.id, self._bundle, streams.stdio()))
-        self._shortage = Shortage(engine, container)
-        self._shortage.watch()
-        return streams
-
-    def _log_options(self) -> tuple[dict[str, str], dict[str, str]]:
-        """Return the options that are the log driver's, and what others say is to be kept with every line."""
-        if not self._container.spec.log_options:
-            return {}, {}
-        from sampan.engine import log_attributes
-
-        options = log_attributes.driver_options(self._container.spec.log_options)
-        return options, log_attributes.attributes(self._container)
-
-    def _let_go(self) -> None:
-        """Let the kernel take the namespaces away, once the container is out of them too."""
-        self._shortage.close()
-        if self._names is not None:
-            self._names.close()
-            self._names = None
-        if self._sandbox is not None:
-            os.close(self._sandbox)
-            self._sandbox = None
-        if self._host is not None:
-            namespaces.enter(self._host, namespaces.flag("mount"))
-            os.close(self._host)
-            self._host = None
-
     def _fail(self, error: BaseException) -> None:
         """Record that the container could not be started."""
         engine, container = self._engine, self._container.id
@@ -407,26 +323,18 @@ class Monitor:
         """Give the memory back until something happens. Returns only when that cannot be done."""
         from sampan.engine import slumber
 
-        engine = self._engine
+        engine, held = self._engine, self._surroundings
         memory = slumber.Memory(
             settings=engine.settings, claims=engine.plugins.claims, container=self._container.id,
-            streams=streams.held(), sandbox=-1 if self._sandbox is None else self._sandbox,
-            host=-1 if self._host is None else self._host, pause=self._backoff.last, quiet=self._patience,
-            since=time.time(), shortage=self._shortage.descriptor, shortages=self._shortage.count,
-            names=self._names.order if self._names else None,
+            streams=streams.held(), sandbox=-1 if held.sandbox is None else held.sandbox,
+            host=-1 if held.host is None else held.host, pause=self._backoff.last, quiet=self._patience,
+            since=time.time(), shortage=held.shortage.descriptor, shortages=held.shortage.count,
+            names=held.names.order if held.names else None,
         )
         engine.close()
-        if self._log is not None:
-            self._log.close()
-        slumber.sleep(memory, self._names.child if self._names else 0)
-        self._log = self._open_log()
-        streams.log(self._log)
-
-    def _open_log(self) -> LogWriter:
-        container = self._container
-        return self._engine.plugins.open_logs(container.log_driver).open(
-            self._engine.layout.container(container.id), container.id, *self._log_options()
-        )
+        held.close_log()
+        slumber.sleep(memory, held.names.child if held.names else 0)
+        streams.log(held.open_log())
 
     def _kill_rest(self) -> None:
         """Kill what outlives the first process where they share the host's pid namespace; elsewhere the kernel does."""
@@ -438,11 +346,10 @@ class Monitor:
         engine = self._engine
         with engine.store.journal.operation("end", lambda action: undo.undo(engine, action)) as operation:
             with locks.exclusive(engine.layout, locks.of_container(self._container.id)):  # whoever connects it waits
-                starved = self._shortage.settle()
-                self._let_go()
+                starved = self._surroundings.shortage.settle()
+                self._surroundings.let_go()
                 left = self._undo()
-                if self._log is not None:
-                    self._log.close()
+                self._surroundings.close_log()
                 self._record_end(operation, code, error, left, starved)
             engine.plugins.container_exited(self._container)
             if self._container.expires:
