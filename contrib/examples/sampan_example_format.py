@@ -8,7 +8,7 @@ import zipfile
 from sampan import hookimpl
 from sampan.contracts.format import Archived, ImageArchive, ImageFormat
 from sampan.contracts.origin import Fetched
-from sampan.errors import Corrupt, NotFound
+from sampan.errors import Corrupt, InvalidInput, NotFound
 from sampan.model.descriptor import OCI_MANIFEST, Descriptor
 from sampan.model.image import Manifest, decode
 
@@ -20,8 +20,7 @@ class Zip(ImageFormat):
     def save(self, images, blobs, out):
         contents = {}
         for image in images:
-            for document in (image.manifest, image.config):
-                contents[document.descriptor.digest] = document.content
+            contents |= {one.descriptor.digest: one.content for one in (image.manifest, image.config)}
             for layer in decode(image.manifest.content, Manifest, "a manifest").layers:
                 if layer.digest not in contents:
                     with blobs(layer.digest) as file:
@@ -30,7 +29,7 @@ class Zip(ImageFormat):
         with zipfile.ZipFile(whole, "w") as archive:
             for digest in sorted(contents):
                 archive.writestr(zipfile.ZipInfo(digest), contents[digest])
-            lines = [" ".join([image.manifest.descriptor.digest, *map(str, image.names)]) for image in images]
+            lines = (" ".join([image.manifest.descriptor.digest, *map(str, image.names)]) for image in images)
             archive.comment = "\n".join(lines).encode()
         out.write(whole.getvalue())
 
@@ -52,8 +51,7 @@ class Opened(ImageArchive):
         return [Archived(tuple(names), version) for version, *names in lines]
 
     def manifest(self, version):
-        content = self._read(version)
-        return Fetched(Descriptor(OCI_MANIFEST, version, len(content)), content)
+        return Fetched(Descriptor(OCI_MANIFEST, version, len(content := self._read(version))), content)
 
     @contextlib.contextmanager
     def blob(self, descriptor):
@@ -70,5 +68,7 @@ class Opened(ImageArchive):
 
 
 @hookimpl
-def sampan_open_format():
+def sampan_open_format(options):
+    if options:
+        raise InvalidInput("the format takes no options")
     return Zip()

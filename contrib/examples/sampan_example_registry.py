@@ -7,7 +7,7 @@ import tempfile
 
 from sampan import hookimpl
 from sampan.contracts.registry import Fetched, Registry
-from sampan.errors import Corrupt, NotFound
+from sampan.errors import Corrupt, InvalidInput, NotFound
 from sampan.model import digest as digests
 from sampan.model.descriptor import Descriptor
 
@@ -68,4 +68,6 @@ class Shelf(Registry):
 
 @hookimpl
 def sampan_open_registry(repository, options):
+    if set(options) - {"path"}:
+        raise InvalidInput("the registry client takes one option, the path of the directory")
     return Shelf(os.path.join(options.get("path", "/srv/images"), repository))

@@ -4,6 +4,7 @@ import lzma
 
 from sampan import hookimpl
 from sampan.contracts.format import RootfsFormat
+from sampan.errors import InvalidInput
 from sampan.layers import compression, writer
 
 
@@ -20,5 +21,7 @@ class TarXZ(RootfsFormat):
 
 
 @hookimpl
-def sampan_open_format():
+def sampan_open_format(options):
+    if options:
+        raise InvalidInput("the format takes no options")
     return TarXZ()
