@@ -247,7 +247,7 @@ class Monitor:
                 _refuse_ending(self._container)  # asked for since it was claimed
                 operation.finish(cursor)
         networking.note(engine, self._container, "connect")
-        if self._endpoints:
+        if self._surroundings.endpoints:
             links.follow(engine, self._container)
         events.container(engine, self._container, "start")  # before anyone hears of it, and does the next thing
         return streams
