@@ -107,11 +107,13 @@ def test_a_container_is_wired_as_documented(console: Console) -> None:
 
 
 def test_networks_are_made_as_documented(console: Console) -> None:
-    text = (_ROOT / "docs/networking.md").read_text()
-    first = next(block.text for block in blocks(text) if isinstance(block, Script))
+    text = (_ROOT / "docs/networking.md").read_text().partition("## The bridge")[0]
+    made, named, published = (block.text for block in blocks(text) if isinstance(block, Script))
     console.run("sampan pull -q busybox")
     shown = "sampan exec box ip address show eth1 | grep 'inet6 fd'"
     # On a host of its own, where nobody has these subnets.
-    whole = ["ip link set lo up", first, shown, "sampan rm -f box", "sampan network rm web back"]
+    fetched = "busybox wget -q -O- http://127.0.0.1:8080/etc/hostname >/dev/null"
+    remove = "sampan rm -f box db web; sampan network rm web back"
+    whole = ["ip link set lo up", made, shown, named, published, fetched, remove]
     (console.directory / "networks").write_text("\n".join(whole))
     console.run("unshare --net sh -e networks")
