@@ -101,7 +101,8 @@ def _flags(rows: list[tuple[str, str]] | tuple[tuple[str, str], ...]) -> Iterato
 
 
 def _escaped(text: str) -> str:
-    return re.sub(r"([\\|<>*_\[\]`{}])", r"\\\1", text)
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\|*_\[\]`{}])", r"\\\1", text)
 
 
 def main() -> None:

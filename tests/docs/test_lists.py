@@ -1,4 +1,4 @@
-"""Lists in the documents are whole: every setting with its default, every bundled plugin."""
+"""Lists in the documents are whole: every setting with its default, every bundled plugin, every room."""
 
 import re
 import tomllib
@@ -27,3 +27,10 @@ def test_every_setting_is_shown_with_its_default():
 def test_the_design_lists_the_bundled_plugins(slot):
     (listed,) = re.findall(rf"^\| {slot} \| `sampan.{slot}` \| (.*) \|$", (_ROOT / "docs/design.md").read_text(), re.M)
     assert set(re.findall(r"`([^`]+)`", listed)) == set(_DECLARED[f"sampan.{slot}"])
+
+
+@pytest.mark.parametrize("top", ["core/sampan", "core/sampan/engine", "plugins/sampan_plugins", "tests"])
+def test_the_design_shows_every_room(top):
+    (tree,) = re.findall(r"^## The tree\n\n```\n(.*?)^```", (_ROOT / "docs/design.md").read_text(), re.M | re.S)
+    rooms = {path.parent.name for path in (_ROOT / top).glob("*/*.py")} - {"__pycache__"}
+    assert rooms and not {room for room in rooms if not re.search(rf"\b{room}/", tree)}
