@@ -78,6 +78,9 @@ def settle(pool: Pool, candidates: Iterable[str], taken: Taken) -> Pool:
         subnet = _first_free(candidates, taken)
         chosen = pool if str(subnet) == pool.subnet else Pool(subnet=str(subnet), automatic=True)
     settled = plan(chosen)
+    for what, address in chosen.reserved.items():
+        if subnets.number(address) == settled.gateway:
+            raise Conflict(f"failed to allocate secondary ip address ({what}:{address}): Address already in use")
     return msgspec.structs.replace(chosen, gateway=settled.subnet.text(settled.gateway))
 
 

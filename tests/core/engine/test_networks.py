@@ -99,6 +99,8 @@ def test_all_that_can_be_asked_of_a_subnet(bench: Bench) -> None:
         ({"ipv4": False}, InvalidInput, "IPv4 or IPv6 must be enabled"),
         ({"options": {"mtu": "-1"}}, InvalidInput, "invalid MTU number: -1"),
         ({"pools": (Pool(subnet="10.1.2.3/24"),)}, InvalidInput, "subnet 10.1.2.3/24: it should be 10.1.2.0/24"),
+        ({"pools": (Pool(subnet="203.0.113.0/24", reserved={"a": "203.0.113.1"}),)}, Conflict,
+         "failed to allocate secondary ip address (a:203.0.113.1): Address already in use"),
     ],
 )
 def test_what_cannot_be(bench: Bench, wanted: dict[str, Any], error: type[Exception], message: str) -> None:
