@@ -24,7 +24,7 @@ from sampan.engine import (
 )
 from sampan.errors import Unsupported
 from sampan.model.container import Container, ContainerSpec, Status
-from sampan.model.image import Image
+from sampan.model.image import Image, ImageConfig
 
 if TYPE_CHECKING:
     from sampan.engine.engine import Engine
@@ -72,47 +72,11 @@ def _volumes(engine: Engine, operation: Operation, container: Container) -> list
 
 
 def _describe(engine: Engine, spec: ContainerSpec, image: Image) -> Container:
-    config = engine.store.configuration(image)
-    if spec.platform:
-        from sampan.engine import platforms
-
-        platforms.check(config, platforms.wanted(spec.platform), asked=True, name=spec.image)
-    ports.refuse_shared(spec)
-    bundle_mounts.check(spec.volumes)
-    merged = process.merge(spec, config.defaults)
-    if spec.volumes or spec.volumes_from or config.defaults.volumes:
-        from sampan.engine import volume_use
-
-        merged = volume_use.settle(engine, merged, config.defaults)
-    merged = sharing.settle(engine, merged)
+    merged = _merge(engine, spec, engine.store.configuration(image))
     line = process.arguments(merged)
-    if bundle_mounts.init(spec):
-        bundle_mounts.find_init()
-    if spec.stop_signal:
-        from sampan.engine import stop
-
-        stop.parse_signal(spec.stop_signal)
-    policy.check(spec.restart)
-    if merged.health:
-        from sampan.engine import health
-
-        health.check(merged.health)
-    settled = security.settle(spec.security_options)
-    if spec.cap_add or spec.cap_drop:
-        confinement.capability_set(spec.cap_add, spec.cap_drop, privileged=False)
-    for device in spec.devices:
-        confinement.parse_device(device)
-    if spec.storage_options:
-        raise Unsupported(
-            f"--storage-opt is not supported by the storage driver {spec.storage_driver or engine.storage_name()}"
-        )
-    runtime, log_driver = spec.runtime or engine.settings.runtime, spec.log_driver or engine.settings.log_driver
-    for slot, name in (("runtimes", runtime), ("logs", log_driver)):
-        engine.plugins.load(slot, name)  # a start that cannot have it could not be undone by it either
-    if spec.log_options:
-        from sampan.engine import log_attributes
-
-        engine.plugins.open_logs(log_driver).check(log_attributes.driver_options(spec.log_options))
+    _check(spec, merged)
+    settled = _confine(engine, spec)
+    runtime, log_driver = _drivers(engine, spec)
     merged, network_driver = networking.settle(engine, merged)
     merged = links.settle(engine, merged)
     return Container(
@@ -129,6 +93,63 @@ def _describe(engine: Engine, spec: ContainerSpec, image: Image) -> Container:
         log_driver=log_driver,
         network_driver=network_driver,
     )
+
+
+def _merge(engine: Engine, spec: ContainerSpec, config: ImageConfig) -> ContainerSpec:
+    """Return what the user asks for, completed by what the image says and by the containers it shares with."""
+    if spec.platform:
+        from sampan.engine import platforms
+
+        platforms.check(config, platforms.wanted(spec.platform), asked=True, name=spec.image)
+    ports.refuse_shared(spec)
+    bundle_mounts.check(spec.volumes)
+    merged = process.merge(spec, config.defaults)
+    if spec.volumes or spec.volumes_from or config.defaults.volumes:
+        from sampan.engine import volume_use
+
+        merged = volume_use.settle(engine, merged, config.defaults)
+    return sharing.settle(engine, merged)
+
+
+def _check(spec: ContainerSpec, merged: ContainerSpec) -> None:
+    """Raise InvalidInput, or Unsupported, for what could not be started or stopped."""
+    if bundle_mounts.init(spec):
+        bundle_mounts.find_init()
+    if spec.stop_signal:
+        from sampan.engine import stop
+
+        stop.parse_signal(spec.stop_signal)
+    policy.check(spec.restart)
+    if merged.health:
+        from sampan.engine import health
+
+        health.check(merged.health)
+
+
+def _confine(engine: Engine, spec: ContainerSpec) -> tuple[str, ...]:
+    """Return the security options with their files read in. Raises for what cannot be had of rights and devices."""
+    settled = security.settle(spec.security_options)
+    if spec.cap_add or spec.cap_drop:
+        confinement.capability_set(spec.cap_add, spec.cap_drop, privileged=False)
+    for device in spec.devices:
+        confinement.parse_device(device)
+    if spec.storage_options:
+        raise Unsupported(
+            f"--storage-opt is not supported by the storage driver {spec.storage_driver or engine.storage_name()}"
+        )
+    return settled
+
+
+def _drivers(engine: Engine, spec: ContainerSpec) -> tuple[str, str]:
+    """Return the names of the runtime and of the log driver. Raises where there are none such."""
+    runtime, log_driver = spec.runtime or engine.settings.runtime, spec.log_driver or engine.settings.log_driver
+    for slot, name in (("runtimes", runtime), ("logs", log_driver)):
+        engine.plugins.load(slot, name)  # a start that cannot have it could not be undone by it either
+    if spec.log_options:
+        from sampan.engine import log_attributes
+
+        engine.plugins.open_logs(log_driver).check(log_attributes.driver_options(spec.log_options))
+    return runtime, log_driver
 
 
 def _unpacked(engine: Engine, image: Image, storage: str) -> str | None:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sampan.config import Settings
+from sampan.engine.clients import Held
 from sampan.engine.naming import service as name_service
-from sampan.engine.streams import Held
 from sampan.plugin.index import Claim
 
 if TYPE_CHECKING:

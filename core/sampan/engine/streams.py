@@ -13,10 +13,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from sampan.contracts.runtime import Started, Stdio
 from sampan.engine import wire
+from sampan.engine.clients import Client, Connection, Held
 from sampan.engine.wire import Kind
 from sampan.errors import SampanError
 
@@ -32,61 +31,6 @@ _GRACE = 0.1
 """Seconds after the end of the container that its pipes are waited for, where somebody outside it holds them open."""
 _REST = 1 << 20
 """Bytes that a pipe may still hold then."""
-
-
-class Connection(msgspec.Struct, frozen=True):
-    """A client of the container's streams."""
-
-    descriptor: int
-    watches: bool
-    types: bool
-
-
-class Held(msgspec.Struct, frozen=True):
-    """The descriptors of a container's streams; -1 for none."""
-
-    outputs: dict[int, str]
-    input: int
-    console: int
-    listener: int
-    pidfd: int
-    pid: int
-    input_ends: bool
-    clients: tuple[Connection, ...]
-
-    @property
-    def watched(self) -> list[int]:
-        """Those at which something can happen."""
-        return [*self.outputs, self.listener, self.pidfd, *(client.descriptor for client in self.clients)]
-
-    @property
-    def all(self) -> set[int]:
-        """All there are."""
-        return {*self.watched, self.input, self.console} - {-1}
-
-
-class Client:
-    """One connection."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        connection.setblocking(False)
-        self.connection = connection
-        self.parser = wire.Parser()
-        self.waiting = bytearray()
-        self.watches = False
-        self.types = False
-
-    def push(self) -> bool:
-        """Send what waits, as far as the socket takes it; False when the peer is gone."""
-        try:
-            while self.waiting:
-                sent = self.connection.send(memoryview(self.waiting)[: 1 << 18])
-                del self.waiting[:sent]
-        except BlockingIOError:
-            pass
-        except OSError:
-            return False
-        return True
 
 
 class Streams:

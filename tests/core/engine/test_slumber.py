@@ -13,8 +13,8 @@ import pytest
 from tests.core.engine.containers import Bench, bench_at, eventually, leftovers, read_until
 
 from sampan.config import Settings
+from sampan.engine.clients import Held
 from sampan.engine.slumber import Memory
-from sampan.engine.streams import Held
 from sampan.errors import NotFound
 from sampan.model.container import Container, RestartPolicy, Status, Volume
 from sampan.store import owner
