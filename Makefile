@@ -44,7 +44,7 @@ unit: $(VENV)/developed
 	$(BIN)/python -m compileall -q core plugins
 	$(BIN)/pytest -n 3
 
-reference: $(VENV)/developed  ## write docs/reference anew from the commands
+reference: $(VENV)/developed  ## write docs/reference anew from the commands and the engine
 	$(BIN)/python contrib/docs/reference.py
 
 docs: $(VENV)/documented  ## build the documentation as a site, in build/site

@@ -1,19 +1,27 @@
-"""Write docs/reference from the commands themselves: one page to a group. Usage: reference.py [DIRECTORY]"""
+"""Write docs/reference from the commands themselves, one page to a group, and from the doors of the engine.
+
+Usage: reference.py [DIRECTORY]
+"""
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from inspect import cleandoc
 from pathlib import Path
+from textwrap import dedent
 
 import click
 
 from sampan.cli.command import option_rows
 from sampan.cli.overview import OPTIONS
 from sampan.config import Settings
+from sampan.engine.doors.base import Doors
+from sampan.engine.engine import Engine
 from sampan.plugin.manager import Plugins
 
 _TOP = Path(__file__).parents[2] / "docs/reference"
@@ -55,6 +63,7 @@ def pages() -> dict[str, str]:
     for group, title in _TITLES.items():
         parts = [_NOTE, f"# {title}\n", *(_section(entry) for entry in found if entry.group == group)]
         made[_page(group)] = "\n".join(parts)
+    made["engine.md"] = "\n".join(_engine())
     return made
 
 
@@ -98,6 +107,30 @@ def _flags(rows: list[tuple[str, str]] | tuple[tuple[str, str], ...]) -> Iterato
     yield "|---|---|"
     for names, text in rows:
         yield f"| `{names.strip()}` | {_escaped(text)} |"
+
+
+def _engine() -> Iterator[str]:
+    yield "<!-- Made by contrib/docs/reference.py from the engine: change that, then `make reference`. -->\n"
+    yield "# Engine\n"
+    yield "What `sampan.Engine` does; [the Python API](../python-api.md) shows it at work. All raise what derives from"
+    yield "`sampan.errors.SampanError`.\n"
+    for doors in Engine.__mro__:
+        if doors.__module__.startswith("sampan.engine.doors.") and doors is not Doors:
+            yield f"## {doors.__name__}\n\n{_prose(doors)}\n"
+            for name, method in vars(doors).items():
+                if inspect.isfunction(method) and not name.startswith("_"):
+                    yield f"### `{name}`\n\n```python\n{_signature(name, method)}\n```\n\n{_prose(method)}\n"
+
+
+def _signature(name: str, method: Callable[..., object]) -> str:
+    (found,) = ast.parse(dedent(inspect.getsource(method))).body
+    assert isinstance(found, ast.FunctionDef) and found.returns
+    arguments = re.sub(r"^self(, )?", "", ast.unparse(found.args))
+    return f"{name}({arguments}) -> {ast.unparse(found.returns)}"
+
+
+def _prose(documented: object) -> str:
+    return re.sub(r"``(.+?)``", r"`\1`", inspect.getdoc(documented) or "")
 
 
 def _escaped(text: str) -> str:

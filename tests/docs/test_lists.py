@@ -1,13 +1,15 @@
-"""Lists in the documents are whole: every setting with its default, every bundled plugin, every room."""
+"""Lists in the documents are whole: every setting with its default, every bundled plugin, every room, and flags that there are."""
 
 import re
 import tomllib
+from fnmatch import filter as matching
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from sampan.config import RegistryHost, Settings
+from sampan.plugin.manager import Plugins
 from sampan.plugin.slots import SLOTS
 
 _ROOT = Path(__file__).parents[2]
@@ -34,3 +36,10 @@ def test_the_design_shows_every_room(top):
     (tree,) = re.findall(r"^## The tree\n\n```\n(.*?)^```", (_ROOT / "docs/design.md").read_text(), re.M | re.S)
     rooms = {path.parent.name for path in (_ROOT / top).glob("*/*.py")} - {"__pycache__"}
     assert rooms and not {room for room in rooms if not re.search(rf"\b{room}/", tree)}
+
+
+def test_the_flags_told_of_are_flags():
+    flags = {name for parameter in Plugins(Settings()).open_command("run").params for name in parameter.opts}
+    rows = re.findall(r"^\| (`.*?) \|", (_ROOT / "docs/flags.md").read_text(), re.M)
+    told = {flag for row in rows for flag in re.findall(r"--[\w*-]+", row)}
+    assert told and not [flag for flag in told if not matching(flags, flag)]
