@@ -1,4 +1,4 @@
-"""Lists in the documents are whole: every setting with its default, every bundled plugin, every room, and flags that there are."""
+"""Lists in the documents are whole: settings with defaults, bundled plugins, rooms; the flags told of are flags."""
 
 import re
 import tomllib
