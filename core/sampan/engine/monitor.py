@@ -37,7 +37,7 @@ from sampan.engine.streams import Streams
 from sampan.engine.surroundings import Surroundings
 from sampan.engine.wire import Kind
 from sampan.errors import Conflict, SampanError
-from sampan.model.container import Container, Ending, Status
+from sampan.model.container import RUNNING, Container, Ending, Status
 from sampan.plugin.index import Claim
 from sampan.store import locks, owner
 
@@ -295,6 +295,8 @@ class Monitor:
             record = engine.store.containers.get(container)
             if record.monitor != owner.current():
                 return  # it is somebody else's
+            if record.status in RUNNING:
+                return  # what there is of the run the next command ends, as if this process had been killed
             status = Status.EXITED if record.status is Status.RESTARTING else record.status
             self._container = engine.store.containers.update(
                 container, status=status, monitor="", exit_code=code, error=message
