@@ -67,6 +67,17 @@ _OWN = {
 }
 
 
+# What templates print of types that JSON does not tell apart.
+_PRINTED = "|".join(
+    f"{{{{.{name}}}}}" for name in (
+        "Config.Cmd", "Config.Entrypoint", "Config.Labels", "Config.ExposedPorts", "Config.Volumes", "Config.OnBuild",
+        "HostConfig.LogConfig", "HostConfig.RestartPolicy", "HostConfig.Tmpfs", "HostConfig.CapAdd",
+        "HostConfig.CapDrop", "HostConfig.Devices", "HostConfig.PortBindings", "HostConfig.GroupAdd",
+        "HostConfig.VolumesFrom", "HostConfig.SecurityOpt", "ExecIDs", "NetworkSettings.Ports",
+    )
+)  # fmt: skip
+
+
 class _Both:
     def __init__(self, docker: Docker, sampan: Sampan) -> None:
         self.docker = docker
@@ -122,6 +133,8 @@ def test_a_container(both: _Both, case: str) -> None:
     theirs, ours = both.inspected("container", name)
     assert [list(ours), list(ours["Config"])] == [list(theirs), list(theirs["Config"])]
     assert _comparable(ours) == _comparable(theirs)
+    printed = [engine.run("inspect", "-f", _PRINTED, name) for engine in (both.docker, both.sampan)]
+    assert printed[1] == printed[0]
 
 
 def _comparable(document: dict[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ _LookUp = Callable[[str], dict[str, Any]]
 # What Docker's documents leave out where it is empty, and its templates have nevertheless.
 _OMITTED: dict[str, Any] = {
     "Annotations": {}, "ExposedPorts": {}, "Health": None, "Healthcheck": None, "Init": None, "MacAddress": "",
-    "Mounts": [], "Shell": [], "SizeRootFs": None, "SizeRw": None, "StopSignal": "", "StopTimeout": None,
+    "Mounts": [], "Shell": [], "SizeRootFs": None, "SizeRw": None, "StopSignal": "", "Status": {}, "StopTimeout": None,
     "StorageOpt": {}, "Sysctls": {}, "Tmpfs": {}, "Variant": "",
 }  # fmt: skip
 
@@ -86,7 +86,8 @@ def _document(found: list[dict[str, Any]]) -> str:
 
 def _print_formatted(found: list[dict[str, Any]], form: str) -> None:
     from sampan.cli.gotemplate import WRONG, Template
+    from sampan_plugins.commands._go_types import typed
 
     template = Template("{{json .}}" if form == "json" else form, exit_code=WRONG)
-    for one in found:
+    for one in map(typed, found):
         sys.stdout.write(template.render(one, strict=True, omitted=_OMITTED) + "\n")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sampan.cli.gotemplate import Record, Template
+from sampan.cli.gotemplate.values import NilList, NilMap, Struct
 from sampan.errors import InvalidInput
 
 CONTAINER: dict[str, Any] = {"Name": "/gtchk2",
@@ -321,3 +322,14 @@ def test_rows_are_rendered_fast() -> None:
     for _ in range(1000):
         template.render(row)
     assert time.process_time() - began < 0.5
+
+
+def test_what_json_does_not_tell_apart_is_printed_as_the_types_that_it_is_in_go() -> None:
+    value = {
+        "Ports": {"80/tcp": [Struct({"HostIp": "", "HostPort": "8080"})], "90/tcp": NilList()},
+        "Policy": Struct({"Name": "no"}, {"Name": "", "MaximumRetryCount": 0}), "Binds": NilList(), "Labels": NilMap(),
+        "Nothing": Struct({}),
+    }  # fmt: skip
+    form = "{{.Ports}} {{.Policy}} {{.Binds}} {{len .Binds}} {{.Labels}} {{.Nothing}}{{if .Binds}}x{{end}}"
+    assert Template(form).render(value) == "map[80/tcp:[{ 8080}] 90/tcp:[]] {no 0} [] 0 map[] {}"
+    assert Template("{{json .Policy}} {{json .Binds}} {{json .Labels}}").render(value) == '{"Name":"no"} null null'

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from sampan.cli.gotemplate.values import MISSING, Record, is_struct, type_name
+from sampan.cli.gotemplate.values import MISSING, NilList, NilMap, Record, Struct, is_struct, type_name
 
 _INDEX = r"(?:\[([^\]]*)\])?"
 _VERB = re.compile(rf"%([-+# 0]*){_INDEX}(\*|\d+)?(?:\.{_INDEX}(\*|\d*))?{_INDEX}(.)?", re.DOTALL)
@@ -29,6 +29,8 @@ def text(value: Any) -> str:
         return number(value, 21 if value == 0 else 6)
     if isinstance(value, Record):
         value = value.fields()
+    if isinstance(value, Struct):
+        return "{" + " ".join(text(value.get(name, zero)) for name, zero in value.members.items()) + "}"
     if isinstance(value, Mapping):
         return "map[" + " ".join(f"{text(key)}:{text(value[key])}" for key in sorted(value)) + "]"
     if isinstance(value, (list, tuple)):
@@ -225,7 +227,7 @@ _JSON_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f", 
 
 def to_json(value: Any, html: bool = False) -> str:
     """Encode as Go: maps sorted, structs in order; <, > and & escaped in Records, as Docker's listings do."""
-    if value is None or value is MISSING:
+    if value is None or value is MISSING or isinstance(value, (NilList, NilMap)):
         return "null"
     if isinstance(value, str):
         found = _JSON_STRING.sub(_json_escape, value)

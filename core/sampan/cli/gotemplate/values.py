@@ -24,6 +24,25 @@ class Record(dict[str, Any]):
         return {name: value() if callable(value) else value for name, value in found if arity(value) == 0}
 
 
+class Struct(dict[str, Any]):
+    """A mapping that prints as a Go struct does: its values alone, in braces.
+
+    ``members`` are all that the struct has, with what is printed of those that the mapping, like JSON, leaves out.
+    """
+
+    def __init__(self, fields: Mapping[str, Any], members: Mapping[str, Any] | None = None) -> None:
+        super().__init__(fields)
+        self.members = members or self
+
+
+class NilList(list[Any]):
+    """A list that is not there: empty, but null as JSON."""
+
+
+class NilMap(dict[str, Any]):
+    """A map that is not there: empty, but null as JSON."""
+
+
 class Missing:
     """What a Go map gives for a key it lacks: prints as ``<no value>``."""
 
