@@ -51,7 +51,7 @@ def create(engine: Engine, spec: ContainerSpec) -> Container:
         if container.spec.volumes:
             from sampan.engine import volume_use, volumes
 
-            volume_use.unpack_images(engine, container)
+            volume_use.prepare_images(engine, container)
             for volume in wanted:
                 volumes.ensure(engine, volume)
             volume_use.fill(engine, container)

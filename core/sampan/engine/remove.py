@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sampan.engine import events, stop, undo
 from sampan.errors import Conflict, NotFound
 from sampan.model.container import Container, Status
+from sampan.model.digest import Digest
 from sampan.store import owner
 
 if TYPE_CHECKING:
@@ -120,14 +121,20 @@ def discard(engine: Engine, container: str) -> None:
         record = engine.store.containers.get(container)
     except NotFound:
         return
+    images = {Digest(volume.image) for volume in record.spec.volumes if volume.kind == "image"}
+    if images:
+        from sampan.engine import volume_use
+
+        for key in volume_use.images(record):
+            engine.storage(record.storage_driver).remove(key)
     engine.storage(record.storage_driver).remove(container)
     remove_tree(engine.layout.container(container))
     with engine.store.database.transaction() as cursor:
         engine.store.containers.remove(cursor, container)
-    if not engine.store.images.known(record.image_id):
+    if not all(map(engine.store.images.known, (record.image_id, *images))):
         from sampan.engine import collect
 
-        collect.orphans(engine, record.storage_driver)  # its image was removed by force before it
+        collect.orphans(engine, record.storage_driver)  # an image was removed by force before it
 
 
 def remove_tree(directory: str) -> None:

@@ -106,11 +106,8 @@ class _Removal:
             return _refusal(image, "cannot be forced", "image has dependent child images")
         users = self._store.containers.using(image.id)
         running = next((user for user in users if user.alive), None)
-        mounting = next((user for user in users if user.image_id != image.id), None)
         if running:
             return _refusal(image, "cannot be forced", f"image is being used by running container {running.short_id}")
-        if mounting:
-            return _refusal(image, "cannot be forced", f"image is mounted by container {mounting.short_id}")
         if force:
             return None
         if named and (image.tags or image.digests):

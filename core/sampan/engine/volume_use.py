@@ -141,35 +141,33 @@ def parts(engine: Engine, container: Container, places: dict[str, str], bundle: 
     mounts go. Raises NotFound where there is no such part.
     """
     found = dict(places)
+    for key, volume in images(container).items():
+        found[volume.target] = f"{bundle}/{PART}{key}"
+        os.mkdir(found[volume.target], 0o700)
+        mounting.mount_all(engine.storage(container.storage_driver).mounts(key), found[volume.target])
     for number, volume in enumerate(container.spec.volumes):
-        if volume.kind == "image":
-            found[volume.target] = f"{bundle}/{PART}{number}-image"
-            _mount_image(engine, container, volume, found[volume.target])
         if volume.subpath:
             whole, found[volume.target] = found[volume.target], f"{bundle}/{PART}{number}"
             _mount_part(whole, volume, found[volume.target])
     return found
 
 
-def unpack_images(engine: Engine, container: Container) -> None:
-    """Have the images that a container mounts unpacked by its storage driver."""
-    for volume in container.spec.volumes:
-        if volume.kind == "image":
-            _unpacked(engine, container, volume)
+def images(container: Container) -> dict[str, Volume]:
+    """Return the images that a container mounts, by their snapshots: its own, for who is privileged could write there.
+
+    They also keep an image's layers where the image is removed by force.
+    """
+    return {f"{container.id}.{n}": one for n, one in enumerate(container.spec.volumes) if one.kind == "image"}
 
 
-def _unpacked(engine: Engine, container: Container, volume: Volume) -> Digest | None:
+def prepare_images(engine: Engine, container: Container) -> None:
+    """Have the images that a new container mounts unpacked by its storage driver. Its removal undoes it."""
     from sampan.engine import unpack
 
-    image = engine.store.images.get(Digest(volume.image))
-    return unpack.ensure_unpacked(engine, image, container.storage_driver)
-
-
-def _mount_image(engine: Engine, container: Container, volume: Volume, target: str) -> None:
-    chain = _unpacked(engine, container, volume)
-    os.mkdir(target, 0o700)
-    if chain:
-        mounting.mount_all(engine.storage(container.storage_driver).mounts(chain), target)
+    for key, volume in images(container).items():
+        image = engine.store.images.get(Digest(volume.image))
+        chain = unpack.ensure_unpacked(engine, image, container.storage_driver)
+        engine.storage(container.storage_driver).prepare(key, chain)
 
 
 def open_part(where: str, volume: Volume) -> int:

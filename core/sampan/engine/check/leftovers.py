@@ -115,7 +115,8 @@ def _snapshots(engine: Engine) -> Iterator[Suspicion]:
             continue  # said of the driver already
         known = survey(engine.store)
         for key in keys:
-            if key not in known.containers and key not in known.in_hand:
+            container = key.partition(".")[0]  # what it mounts of images is called after it
+            if container not in known.containers and container not in known.in_hand:
                 yield _left(
                     "snapshot", f"{driver} {key}", "is being written by nobody",
                     partial(engine.storage(driver).remove, key),
