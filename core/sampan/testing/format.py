@@ -6,6 +6,7 @@ written, ``ImageReaderSuite`` for those that are read alone; it also needs ``arc
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import tarfile
@@ -92,6 +93,15 @@ class RootfsFormatSuite:
                 if member.isreg()
             }
         assert contents["long" * 60] == b"of a long name" and b"content" * 1000 in contents.values()
+
+    def test_names_stay_inside(self, form: RootfsFormat, tree: Path) -> None:
+        """No name in what is written leads out of the tree."""
+        with form.read(io.BytesIO(_written(form, tree))) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
+            assert [name for name in tar.getnames() if name.startswith("/") or ".." in name.split("/")] == []
+
+    def test_a_tree_is_written_alike_each_time(self, form: RootfsFormat, tree: Path) -> None:
+        """Nothing but the tree decides what is written."""
+        assert _written(form, tree) == _written(form, tree)
 
     def test_a_broken_file_is_noticed(self, form: RootfsFormat, tree: Path) -> None:
         """What breaks off in the middle of a file is Corrupt, at the latest when the stream has been read."""
@@ -189,11 +199,20 @@ class ImageReaderSuite:
                 next(chunks)
             assert _read(archive, largest) == made.blobs.contents[largest.digest]
 
+    def test_no_descriptor_stays_open(self, form: ImageFormat, made: Made) -> None:
+        """What was opened is closed again, also of blobs that were given up."""
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(3):
+            with form.open(str(made.path)) as archive, archive.blob(made.parts()[-1]) as chunks:
+                next(chunks)
+        gc.collect()
+        assert len(os.listdir("/proc/self/fd")) <= before
+
     def test_what_is_not_there(self, form: ImageFormat, made: Made) -> None:
         """An unknown version or blob is NotFound, whatever it looks like."""
         absent = Descriptor(types.OCI_LAYER, digests.of(b"absent"), 6)
         with form.open(str(made.path)) as archive:
-            for version in (absent.digest, "latest", "../../etc/passwd"):
+            for version in (absent.digest, "latest", "../../etc/passwd", "/etc/passwd"):
                 with pytest.raises(NotFound):
                     archive.manifest(version)
             with pytest.raises(NotFound), archive.blob(absent):

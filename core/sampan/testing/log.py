@@ -12,19 +12,26 @@ A driver whose ``read`` raises Unsupported is held only to what a writer must ke
 
 from __future__ import annotations
 
+import gc
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from sampan.contracts.log import Entry, LogDriver, LogWriter, Stream
 from sampan.errors import InvalidInput, Unsupported
+from sampan.testing.forking import killed
 
 Make = Callable[[], LogDriver]
 _ID = "5e" * 32
 _START = 1_700_000_000.25
+_WOVEN: tuple[tuple[Stream, bytes], ...] = (
+    ("stdout", b"on"), ("stderr", b"thr"), ("stdout", b"e\ntw"), ("stderr", b"ee\nfour"), ("stdout", b"o\n"),
+)
 
 
 class LogDriverSuite:
@@ -150,6 +157,51 @@ class LogDriverSuite:
         assert seen == [b"old\n", *(b"%d\n" % number for number in range(20)), b"last"]
 
 
+    def test_a_killed_writer_loses_no_line_that_was_written(self, log: Log) -> None:
+        """What it had taken is there, in order; the next writer goes on after it."""
+        reading, writing = os.pipe()
+        for delay in (0.001, 0.003, 0.01):
+            killed(partial(_count_for_ever, log, writing), delay)
+        os.close(writing)
+        with open(reading, "rb") as file:
+            written = file.read().splitlines(keepends=True)
+        log.write(b"after\n")
+        if log.readable():
+            *lines, last = log.lines()
+            assert last == b"after\n"
+            assert [line for line in lines if line in set(written)] == written
+            assert len(lines) <= len(written) + 3, "more than each may have written before it could tell"
+
+    def test_streams_are_apart(self, log: Log) -> None:
+        """A line begun on one stream is not ended by what comes on the other."""
+        writer = log.open()
+        for stream, content in _WOVEN:
+            writer.write(stream, content, _START)
+        writer.close()
+        if log.readable():
+            for wanted, lines in (("stdout", [b"one\n", b"two\n"]), ("stderr", [b"three\n", b"four"])):
+                assert [entry.content for entry in log.entries() if entry.stream == wanted] == lines
+
+    def test_containers_have_logs_of_their_own(self, log: Log, make: Make, tmp_path: Path) -> None:
+        """What one prints is not in the log of another."""
+        other = Log(make(), str(tmp_path / "other"), log.options)
+        (tmp_path / "other").mkdir()
+        log.write(b"mine\n")
+        other.write(b"yours\n")
+        if log.readable():
+            assert (log.lines(), other.lines()) == ([b"mine\n"], [b"yours\n"])
+
+    def test_no_descriptor_stays_open(self, log: Log) -> None:
+        """Neither of a writer that was closed nor of a reader that has ended."""
+        log.write(b"line\n")
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(3):
+            log.write(b"line\n")
+            log.readable()
+        gc.collect()
+        assert len(os.listdir("/proc/self/fd")) <= before
+
+
 class Log:
     """One container's log, and how a test reads and writes it."""
 
@@ -188,6 +240,14 @@ class Log:
             return [entry.content for entry in self.entries(since=since, until=until, tail=tail)]
         except Unsupported:
             return [b"(unreadable)"]
+
+
+def _count_for_ever(log: Log, told: int) -> None:
+    writer = log.open()
+    while True:
+        line = b"%d\n" % time.monotonic_ns()
+        writer.write("stdout", line, _START)
+        os.write(told, line)
 
 
 def _until(condition: Callable[[], bool], seconds: float = 5.0) -> None:

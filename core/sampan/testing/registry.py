@@ -6,6 +6,7 @@ credentials.
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from sampan.model import digest as digests
 from sampan.model.descriptor import INDEXES, MANIFESTS, OCI_MANIFEST, Descriptor
 from sampan.model.digest import Digest
 from sampan.model.image import Manifest, decode
+from sampan.testing.forking import killed
 
 
 class Subject(msgspec.Struct, frozen=True):
@@ -117,6 +119,17 @@ class RegistrySuite:
                 with pytest.raises(SampanError), registry.blob(wrong) as chunks:
                     for _ in chunks:
                         pass
+
+    def test_no_descriptor_stays_open(self, subject: Subject) -> None:
+        """What was opened is closed again, also of blobs that were given up."""
+        with subject.open() as registry:
+            _blobs(registry, subject.tag)
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(3):
+            with subject.open() as registry, registry.blob(_blobs(registry, subject.tag)[-1]) as chunks:
+                next(chunks)
+        gc.collect()
+        assert len(os.listdir("/proc/self/fd")) <= before
 
     def test_close_twice(self, subject: Subject) -> None:
         """Closing is idempotent, also when nothing was asked."""
@@ -223,6 +236,22 @@ class PushSuite:
                 found = registry.manifest(version)
                 assert found == Fetched(Descriptor(OCI_MANIFEST, digest, len(manifest)), manifest)
             assert list(registry.tags()) == ["tagged"]
+
+    @pytest.mark.parametrize("delay", [0.001, 0.005, 0.02])
+    def test_a_kill_while_putting(self, subject: PushSubject, delay: float) -> None:
+        """The blob is not there, or whole; putting it again works."""
+        blob, content = _random(4 << 20)
+
+        def put() -> None:
+            with _pushing(subject, "one") as (_, pushes):
+                pushes.put_blob(blob, io.BytesIO(content))
+
+        killed(put, delay)
+        with _pushing(subject, "one") as (registry, pushes):
+            if pushes.has_blob(blob.digest):
+                _check(registry, blob)
+            pushes.put_blob(blob, io.BytesIO(content))
+            _check(registry, blob)
 
     def test_a_tag_moves(self, subject: PushSubject) -> None:
         """A tag stands for what was put last."""

@@ -12,14 +12,16 @@ Opened again on the same directory, it must know what was made before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from sampan.contracts.volume import VolumeDriver
 from sampan.errors import InvalidInput, NotFound
+from sampan.testing.forking import killed, together
 
 Make = Callable[[Path], VolumeDriver]
 _ONE, _TWO = "1a" * 32, "2b" * 32
@@ -39,9 +41,13 @@ class VolumeDriverSuite:
         return {}
 
     @pytest.fixture
-    def driver(self, make: Make, tmp_path: Path) -> VolumeDriver:
-        """Return a driver with no volumes."""
-        return make(tmp_path / "volumes")
+    def driver(self, make: Make, tmp_path: Path) -> Iterator[VolumeDriver]:
+        """Open a driver with no volumes, and see that none is left mounted."""
+        before = _mounted(tmp_path)
+        driver = make(tmp_path / "volumes")
+        yield driver
+        driver.close()
+        assert _mounted(tmp_path) == before, "a mount was left behind"
 
     def test_a_volume_is_made_listed_and_removed(self, driver: VolumeDriver, options: Mapping[str, str]) -> None:
         """``walk`` tells of it exactly while it is there."""
@@ -146,3 +152,45 @@ class VolumeDriverSuite:
         with ThreadPoolExecutor(8) as pool:
             assert list(pool.map(live, range(24))) == [f"volume-{number}" for number in range(24)]
         assert list(driver.walk()) == []
+
+    @pytest.mark.parametrize("operation", ["create", "mount", "unmount", "remove"])
+    def test_killed_in_the_middle(
+        self, driver: VolumeDriver, make: Make, tmp_path: Path, options: Mapping[str, str], operation: str
+    ) -> None:
+        """It is done by the next command, or undone; what was kept stays as long as the volume."""
+        steps: dict[str, Callable[[VolumeDriver], object]] = {
+            "create": lambda driver: driver.create("data", options), "mount": lambda driver: driver.mount("data", _ONE),
+            "unmount": lambda driver: driver.unmount("data", _ONE), "remove": lambda driver: driver.remove("data"),
+        }  # fmt: skip
+        for delay in (0.0, 0.0005, 0.002):
+            for name in list(steps)[: list(steps).index(operation)]:
+                steps[name](driver)
+            killed(lambda: steps[operation](make(tmp_path / "volumes")), delay)
+            again = make(tmp_path / "volumes")
+            assert list(again.walk()) in ([], ["data"])
+            for step in ("create", "unmount"):
+                steps[step](again)
+            Path(again.mount("data", _TWO), "file").write_text("usable")
+            again.unmount("data", _TWO)
+            again.remove("data")
+            assert list(again.walk()) == []
+
+    def test_several_processes(
+        self, driver: VolumeDriver, make: Make, tmp_path: Path, options: Mapping[str, str]
+    ) -> None:
+        """Commands make, use and remove volumes of their own at the same time."""
+
+        def live(number: int) -> None:
+            own = make(tmp_path / "volumes")
+            for _ in range(5):
+                own.create(f"volume-{number}", options)
+                Path(own.mount(f"volume-{number}", _ONE), "file").write_text("mine")
+                own.unmount(f"volume-{number}", _ONE)
+                own.remove(f"volume-{number}")
+
+        assert together(partial(live, number) for number in range(4)) == [0] * 4
+        assert list(driver.walk()) == []
+
+
+def _mounted(where: Path) -> int:
+    return Path("/proc/self/mountinfo").read_text().count(f" {where}/")

@@ -1,11 +1,8 @@
-"""The bundled formats, and the one in the guide, keep the contract; formats that break it are caught."""
+"""The bundled formats keep the contract; formats that break it are caught."""
 
 import io
 import os
-import re
 import tarfile
-from pathlib import Path
-from types import ModuleType
 
 import msgspec
 import pytest
@@ -16,8 +13,6 @@ from sampan.errors import NotFound, Unsupported
 from sampan.testing.format import Blobs, ImageFormatSuite, ImageReaderSuite
 from sampan_plugins.formats.archives import contents, files, writing
 from sampan_plugins.formats.archives.driver import DockerArchive, OCIArchive, OCIDirectory
-
-GUIDE = Path(__file__).parents[4] / "docs/hooks.md"
 
 
 class TestDockerArchive(ImageFormatSuite):
@@ -48,16 +43,6 @@ class TestOCIDirectory(ImageReaderSuite):
     def test_it_is_not_written(self, form):
         with pytest.raises(Unsupported, match="a directory cannot be written as one file"):
             form.save([], Blobs().open, io.BytesIO())
-
-
-class TestTheFormatInTheGuide(ImageFormatSuite):
-    @pytest.fixture
-    def form(self):
-        examples = re.findall(r"^```python\n(.*?)^```", GUIDE.read_text(), re.M | re.S)
-        code = next(code for code in examples if "ImageFormat" in code)
-        module = ModuleType("example")
-        exec(compile(code, "docs/hooks.md", "exec"), module.__dict__)
-        return module.sampan_open_format("zip")
 
 
 def forgets_names(monkeypatch):
