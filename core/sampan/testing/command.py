@@ -177,6 +177,7 @@ class CommandSuite:
         if done.code == 0:
             return  # it needs no store
         assert done.code in (1, 125, 126, 127), "1, 125 for what runs containers, 126 and 127 for their commands"
+        assert done.err, "it does not say why it failed"
         *before, last = done.err.splitlines()
         assert last.startswith(("Error: ", "sampan: ")) and "this is a bug" not in last, done.err
         assert all(line.startswith(("Error: ", "WARNING: ")) for line in before), done.err

@@ -14,19 +14,20 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from sampan.contracts.log import Entry, LogDriver, LogWriter, Stream
 from sampan.errors import InvalidInput, Unsupported
-from sampan.testing.forking import killed
+from sampan.testing.forking import forked
 
 Make = Callable[[], LogDriver]
+PATIENCE = 5.0  # seconds until what should happen counts as not happening
 _ID = "5e" * 32
 _START = 1_700_000_000.25
 _WOVEN: tuple[tuple[Stream, bytes], ...] = (
@@ -151,7 +152,7 @@ class LogDriverSuite:
         writer.close()
         alive.clear()
         stopped = time.monotonic()
-        thread.join(5)
+        thread.join(PATIENCE)
         assert not thread.is_alive()
         assert time.monotonic() - stopped < 1
         assert seen == [b"old\n", *(b"%d\n" % number for number in range(20)), b"last"]
@@ -159,12 +160,7 @@ class LogDriverSuite:
 
     def test_a_killed_writer_loses_no_line_that_was_written(self, log: Log) -> None:
         """What it had taken is there, in order; the next writer goes on after it."""
-        reading, writing = os.pipe()
-        for delay in (0.001, 0.003, 0.01):
-            killed(partial(_count_for_ever, log, writing), delay)
-        os.close(writing)
-        with open(reading, "rb") as file:
-            written = file.read().splitlines(keepends=True)
+        written = [line for most in (1, 20, 50) for line in _written_before_a_kill(log, most)]
         log.write(b"after\n")
         if log.readable():
             *lines, last = log.lines()
@@ -184,12 +180,13 @@ class LogDriverSuite:
 
     def test_containers_have_logs_of_their_own(self, log: Log, make: Make, tmp_path: Path) -> None:
         """What one prints is not in the log of another."""
-        other = Log(make(), str(tmp_path / "other"), log.options)
-        (tmp_path / "other").mkdir()
-        log.write(b"mine\n")
-        other.write(b"yours\n")
-        if log.readable():
-            assert (log.lines(), other.lines()) == ([b"mine\n"], [b"yours\n"])
+        logs = [Log(make(), str(tmp_path / name), log.options) for name in ("one", "other")]
+        for one in logs:
+            os.mkdir(one.where)
+            one.write(one.where.encode() + b"\n")
+        for one in logs:
+            if one.readable():
+                assert one.lines() == [one.where.encode() + b"\n"]
 
     def test_no_descriptor_stays_open(self, log: Log) -> None:
         """Neither of a writer that was closed nor of a reader that has ended."""
@@ -242,16 +239,28 @@ class Log:
             return [b"(unreadable)"]
 
 
-def _count_for_ever(log: Log, told: int) -> None:
-    writer = log.open()
-    while True:
-        line = b"%d\n" % time.monotonic_ns()
-        writer.write("stdout", line, _START)
-        os.write(told, line)
+def _written_before_a_kill(log: Log, most: int) -> list[bytes]:
+    """Have a process write until it has told of so many lines, and kill it; return those it told of."""
+    reading, writing = os.pipe()
+
+    def work() -> None:
+        writer = log.open()
+        while True:
+            line = b"%d\n" % time.monotonic_ns()
+            writer.write("stdout", line, _START)
+            os.write(writing, line)
+
+    child = forked(work)
+    os.close(writing)
+    with open(reading, "rb") as file:
+        lines = [file.readline() for _ in range(most)]
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        return [*lines, *file.readlines()]
 
 
-def _until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
-    end = time.monotonic() + seconds
+def _until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
     while not condition() and time.monotonic() < end:
         time.sleep(0.005)
     assert condition()

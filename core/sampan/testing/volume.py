@@ -105,6 +105,8 @@ class VolumeDriverSuite:
             driver.create(name, options)
             Path(driver.mount(name, _ONE), "file").write_text(name)
             driver.unmount(name, _ONE)
+        assert Path(driver.mount("data", _ONE), "file").read_text() == "data"
+        driver.unmount("data", _ONE)
         driver.remove("data")
         assert Path(driver.mount("other", _ONE), "file").read_text() == "other"
         driver.unmount("other", _ONE)
@@ -165,12 +167,17 @@ class VolumeDriverSuite:
         for delay in (0.0, 0.0005, 0.002):
             for name in list(steps)[: list(steps).index(operation)]:
                 steps[name](driver)
+            if operation != "create":
+                Path(driver.mount("data", _TWO), "kept").write_text("kept")
+                driver.unmount("data", _TWO)
             killed(lambda: steps[operation](make(tmp_path / "volumes")), delay)
             again = make(tmp_path / "volumes")
             assert list(again.walk()) in ([], ["data"])
             for step in ("create", "unmount"):
                 steps[step](again)
-            Path(again.mount("data", _TWO), "file").write_text("usable")
+            where = Path(again.mount("data", _TWO))
+            (where / "file").write_text("usable")
+            assert operation in ("create", "remove") or (where / "kept").read_text() == "kept"
             again.unmount("data", _TWO)
             again.remove("data")
             assert list(again.walk()) == []

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import inspect
+import io
+import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 
+import msgspec
 import pytest
+from tests.core.testing.noticing import noticed
 
 from sampan.contracts.registry import Account, Content, Fetched, Registry
 from sampan.errors import Corrupt, Denied, NotFound
 from sampan.model import digest as digests
-from sampan.model.descriptor import Descriptor
+from sampan.model.descriptor import OCI_MANIFEST, Descriptor
 from sampan.model.digest import Digest
-from sampan.testing.registry import LoginSubject, LoginSuite, PushSubject, PushSuite
+from sampan.testing.registry import LoginSubject, PushSubject, Subject
 
 
 class Memory(Registry):
@@ -34,7 +40,10 @@ class Memory(Registry):
     def blob(self, descriptor: Descriptor) -> Iterator[Iterator[bytes]]:
         if descriptor.digest not in self.own["blobs"]:
             raise NotFound(f"no {descriptor.digest}")
-        yield iter([self.own["blobs"][descriptor.digest]])
+        content = self.own["blobs"][descriptor.digest]
+        if len(content) != descriptor.size:
+            raise Corrupt(f"{descriptor.digest} is not as long as it should be")
+        yield iter([content])
 
     def tags(self) -> Iterator[str]:
         return iter(self.own["tags"])
@@ -133,6 +142,69 @@ class ReadOnly(Memory):
     put_blob = None  # type: ignore[assignment]  # the mistake
 
 
+class CutsShort(Memory):
+    @contextmanager
+    def blob(self, descriptor: Descriptor) -> Iterator[Iterator[bytes]]:
+        with super().blob(descriptor) as chunks:
+            yield (chunk[:-1] for chunk in chunks)
+
+
+class GivesOtherBytes(Memory):
+    @contextmanager
+    def blob(self, descriptor: Descriptor) -> Iterator[Iterator[bytes]]:
+        with super().blob(descriptor) as chunks:
+            yield (chunk[::-1] for chunk in chunks)
+
+
+class Misdescribes(Memory):
+    def manifest(self, version: str) -> Fetched:
+        found = super().manifest(version)
+        return Fetched(found.descriptor, found.content + b" ")
+
+
+class AnswersAnything(Memory):
+    def manifest(self, version: str) -> Fetched:
+        own = self.own if self.own["documents"] else self.shelf["one"]
+        digest = next(iter(own["documents"]))
+        content = own["documents"][digest]
+        return Fetched(Descriptor(OCI_MANIFEST, Digest(digest), len(content)), content)
+
+
+class ReadsOnlyOnce(Memory):
+    @contextmanager
+    def blob(self, descriptor: Descriptor) -> Iterator[Iterator[bytes]]:
+        self.shelf["busy"] = {} if "busy" not in self.shelf else self.shelf.pop("never")
+        time.sleep(0.01)
+        with super().blob(descriptor) as chunks:
+            yield chunks
+        del self.shelf["busy"]
+
+
+class LeavesFilesOpen(Memory):
+    @contextmanager
+    def blob(self, descriptor: Descriptor) -> Iterator[Iterator[bytes]]:
+        os.open(os.devnull, os.O_RDONLY)
+        with super().blob(descriptor) as chunks:
+            yield chunks
+
+
+class TellsTooLate(Memory):
+    @contextmanager
+    def blob(self, descriptor: Descriptor) -> Iterator[Iterator[bytes]]:
+        yield (self.own["blobs"][descriptor.digest] for _ in range(1))
+
+
+class ListsTwice(Memory):
+    def tags(self) -> Iterator[str]:
+        return iter([*super().tags()] * 2)
+
+
+class BelievesSizes(Memory):
+    @contextmanager
+    def blob(self, descriptor: Descriptor) -> Iterator[Iterator[bytes]]:
+        yield iter([self.own["blobs"][descriptor.digest]])
+
+
 class Unbelieving(Memory):
     def login(self, user: str, password: str) -> str:
         self.shelf["kept"] = {user: {}}
@@ -157,26 +229,50 @@ class Careless(Memory):
         return None
 
 
-def noticed(suite: type, kind: type[Memory]) -> set[str]:
-    """Return the tests of a suite that a client fails."""
-    failed = set()
-    for name, test in inspect.getmembers(suite(), inspect.ismethod):
-        if not name.startswith("test_"):
-            continue
-        shelf: dict[str, dict[str, dict[str, bytes]]] = {}
-        try:
-            if suite is PushSuite:
-                test(PushSubject(lambda word, shelf=shelf: kind(word, shelf), str))
-            else:
-                test(LoginSubject(lambda shelf=shelf: kind("host", shelf), "me", "right"))
-        except (Exception, pytest.fail.Exception):
-            failed.add(name.removeprefix("test_"))
-    return failed
+def pushing(kind: type[Memory], where: Path) -> PushSubject:
+    shelf: dict[str, dict[str, dict[str, bytes]]] = {}
+    return PushSubject(lambda word: kind(word, shelf), str)
 
 
-@pytest.mark.parametrize("suite", [PushSuite, LoginSuite])
-def test_a_right_one_passes(suite: type) -> None:
-    assert noticed(suite, Memory) == set()
+def pulling(kind: type[Memory], where: Path) -> Subject:
+    shelf: dict[str, dict[str, dict[str, bytes]]] = {}
+    one = Memory("one", shelf)
+    blobs = [b"{}", b"lower", b"upper"]
+    described = [Descriptor("application/octet-stream", digests.of(blob), len(blob)) for blob in blobs]
+    for descriptor, blob in zip(described, blobs, strict=True):
+        one.put_blob(descriptor, io.BytesIO(blob))
+    config, *layers = described
+    manifest = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": layers}
+    one.put_manifest("1", msgspec.json.encode(manifest), OCI_MANIFEST)
+    return Subject(lambda: kind("one", shelf), "1", lambda: kind("missing", shelf))
+
+
+def asking(kind: type[Memory], where: Path) -> LoginSubject:
+    shelf: dict[str, dict[str, dict[str, bytes]]] = {}
+    return LoginSubject(lambda: kind("host", shelf), "me", "right")
+
+
+SUITES = {"Push": pushing, "Pull": pulling, "Login": asking}
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_a_right_one_passes(suite: str, tmp_path: Path) -> None:
+    assert noticed(suite, partial(SUITES[suite], Memory), "test", tmp_path) == set()
+
+
+def check(suite: str, kind: type[Memory], test: str, where: Path) -> None:
+    assert noticed(suite, partial(SUITES[suite], kind), f"test_{test}", where) == {f"test_{test}"}
+
+
+@pytest.mark.parametrize(("kind", "test"), [
+    (CutsShort, "blobs_are_whole"), (GivesOtherBytes, "blobs_are_whole"),
+    (Misdescribes, "manifest_describes_its_own_bytes"),
+    (AnswersAnything, "unknown_tag"), (AnswersAnything, "unknown_repository"), (ReadsOnlyOnce, "blobs_side_by_side"),
+    (LeavesFilesOpen, "no_descriptor_stays_open"), (TellsTooLate, "unknown_blob"), (ListsTwice, "tags_hold_the_tag"),
+    (BelievesSizes, "wrong_size_is_noticed"),
+])
+def test_mistakes_in_pulling_are_noticed(kind: type[Memory], test: str, tmp_path: Path) -> None:
+    check("Pull", kind, test, tmp_path)
 
 
 @pytest.mark.parametrize(("kind", "test"), [
@@ -185,13 +281,13 @@ def test_a_right_one_passes(suite: type) -> None:
     (Greedy, "from_where_the_content_stands"), (Rewinding, "from_where_the_content_stands"), (Boastful, "mount"),
     (Rewriting, "manifest"), (Untyped, "manifest"), (Sticky, "a_tag_moves"), (ReadOnly, "empty_blob"),
 ])
-def test_mistakes_in_pushing_are_noticed(kind: type[Memory], test: str) -> None:
-    assert test in noticed(PushSuite, kind)
+def test_mistakes_in_pushing_are_noticed(kind: type[Memory], test: str, tmp_path: Path) -> None:
+    check("Push", kind, test, tmp_path)
 
 
 @pytest.mark.parametrize(("kind", "test"), [
     (Unbelieving, "what_is_refused_is_not_kept"), (Trusting, "what_is_refused_is_not_kept"),
     (Undone, "nothing_is_kept_at_first"), (Undone, "login_twice"), (Careless, "nothing_is_kept_at_first"),
 ])
-def test_mistakes_in_logging_in_are_noticed(kind: type[Memory], test: str) -> None:
-    assert test in noticed(LoginSuite, kind)
+def test_mistakes_in_logging_in_are_noticed(kind: type[Memory], test: str, tmp_path: Path) -> None:
+    check("Login", kind, test, tmp_path)

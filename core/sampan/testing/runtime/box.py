@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import shutil
+import signal
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -97,7 +98,7 @@ class Box:
     def wait(self) -> int:
         """Wait for the first process, once; return its exit code (negative: signal)."""
         pid, self.pid = self.pid, 0
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        return wait(pid)
 
     def process(self, *args: str, **changes: Any) -> oci.Process:
         """Return a process like the first, without its terminal."""
@@ -115,14 +116,14 @@ class Box:
             output = read_all(read)
         finally:
             os.close(read)
-        return os.waitstatus_to_exitcode(os.waitpid(started.pid, 0)[1]), output
+        return wait(started.pid), output
 
     def close(self) -> None:
         """Remove it, and check that nothing is left."""
         self.runtime.delete(self.id, force=True)
         if self.pid:
             with suppress(ChildProcessError):
-                os.waitpid(self.pid, 0)
+                wait(self.pid)
         if self.console is not None:
             os.close(self.console)
         self.close_output()
@@ -160,6 +161,18 @@ def read_all(fd: int) -> str:
         if not chunk:
             return content.decode(errors="replace")
         content += chunk
+
+
+def wait(child: int) -> int:
+    """Wait for a process to end; return its exit code (negative: signal). One that does not is killed."""
+    deadline = time.monotonic() + PATIENCE
+    while not (ended := os.waitpid(child, os.WNOHANG))[0]:
+        if time.monotonic() > deadline:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            raise AssertionError(f"the process had not ended after {PATIENCE} s")
+        time.sleep(0.001)
+    return os.waitstatus_to_exitcode(ended[1])
 
 
 def until(condition: Callable[[], object]) -> None:

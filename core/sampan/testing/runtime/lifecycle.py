@@ -12,7 +12,7 @@ import pytest
 from sampan.contracts.runtime import Stdio
 from sampan.errors import AlreadyExists, CommandNotExecutable, CommandNotFound, Conflict, InvalidInput, NotFound
 from sampan.model import runtime_spec as oci
-from sampan.testing.runtime.box import Box, until
+from sampan.testing.runtime.box import Box, until, wait
 
 
 class LifecycleTests:
@@ -110,7 +110,7 @@ class LifecycleTests:
         other = box.runtime.exec(box.id, box.process("sleep", "1000"), Stdio())
         assert sorted(box.runtime.pids(box.id)) == sorted([box.pid, other.pid])
         os.kill(other.pid, signal.SIGKILL)
-        os.waitpid(other.pid, 0)
+        assert wait(other.pid) == -signal.SIGKILL
 
     def test_exec_of_a_command_that_is_not_there(self, box: Box) -> None:
         box.begin("sleep", "1000")

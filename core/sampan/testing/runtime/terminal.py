@@ -10,7 +10,7 @@ import time
 from sampan.contracts.runtime import Stdio
 from sampan.kernel import tty
 from sampan.model import runtime_spec as oci
-from sampan.testing.runtime.box import PATIENCE, Box
+from sampan.testing.runtime.box import PATIENCE, Box, wait
 
 
 def _drain(fd: int) -> str:
@@ -54,7 +54,7 @@ class TerminalTests:
         os.close(started.console)
         assert "got hello" in output
         assert "40 120" in output
-        assert os.waitpid(started.pid, 0)[1] == 0
+        assert wait(started.pid) == 0
 
     def test_typed_interrupts_reach_the_foreground(self, box: Box) -> None:
         box.begin("sleep", "1000")
@@ -68,4 +68,4 @@ class TerminalTests:
         os.write(started.console, b"\x03")
         assert "caught" in _drain(started.console)
         os.close(started.console)
-        assert os.waitstatus_to_exitcode(os.waitpid(started.pid, 0)[1]) == 9
+        assert wait(started.pid) == 9
