@@ -23,6 +23,7 @@ _PREPARED: dict[str, Sequence[str]] = {
     "docs/archives.md": ("sampan pull -q debian:12", "sampan pull -q busybox"),
     "docs/registries.md": (),
     "docs/volumes.md": ("sampan pull -q debian:12",),
+    "docs/plugin-kit.md": (),
     "docs/check.md": ("sampan pull -q debian:12", _DAMAGE),
 }
 """The documents, and what to have done before."""

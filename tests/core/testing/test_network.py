@@ -98,7 +98,7 @@ class Overlaps(Bridge):
 
 
 @pytest.mark.parametrize(("driver", "test"), [
-    (GivesOneAddressTwice, "test_no_address_is_given_twice_to_two_hundred_containers_at_once"),
+    (GivesOneAddressTwice, "test_no_address_is_given_twice_to_a_crowd_at_once"),
     (ReusesAddresses, "test_an_address_is_not_reused_at_once"), (LeaksLinks, "test_removing_leaves_the_host_as_it_was"),
     (LeaksLinks, "test_a_kill_while_removing_can_be_made_good"),
     (ForgetsEndpoints, "test_endpoints_are_those_connected"),
