@@ -34,16 +34,11 @@ def read(table: Mapping[str, Any], kind: type[_T], what: str) -> _T:
     known = [field.name for field in msgspec.structs.fields(kind)]
     for key in table:
         if key not in known:
-            raise unknown(what, key, known)
+            raise InvalidInput(f"unknown {what} {key!r}", _nearest(key, known))
     try:
         return msgspec.convert(table, kind, strict=False)
     except msgspec.ValidationError as error:
         raise InvalidInput(f"invalid {what}: {str(error)[:1].lower()}{str(error)[1:]}") from error
-
-
-def unknown(what: str, key: str, known: Iterable[str]) -> InvalidInput:
-    """Return the error for a key that is none of those known."""
-    return InvalidInput(f"unknown {what} {key!r}", _nearest(key, known))
 
 
 def _nearest(key: str, known: Iterable[str]) -> str:

@@ -51,14 +51,15 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read(network: Network, names: Mapping[str, str]) -> Choice:
-    """Read a network's options, those of ``names`` and those of every such driver. Raises InvalidInput."""
+    """Read a network's options, those of ``names`` and those of every such driver; others are nobody's, as in Docker.
+
+    Raises InvalidInput on a value that cannot be.
+    """
     known = {"parent": "parent", "mtu": "mtu", "com.docker.network.driver.mtu": "mtu", **names}
-    for key in network.options:
-        if key not in known:
-            raise options.unknown("network option", key, known)
     found = {
         known[key]: options.parsed(key, value, "Atoi" if known[key] == "mtu" else "")
         for key, value in network.options.items()
+        if key in known
     }
     return options.read(found, Choice, "network option")
 

@@ -6,7 +6,6 @@ Plugins inherit the descriptor of a lock. Whoever takes it after a kill knows th
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Mapping
 from typing import Any
 
@@ -106,6 +105,8 @@ class Plugins:
         return self._run(plugin["type"], told, environment, lock)
 
     def _run(self, kind: str, told: Document, environment: Mapping[str, str], lock: int | None = None) -> Document:
+        import subprocess
+
         file, kept = self.find(kind), () if lock is None else (lock,)
         path = os.environ.get("PATH", "")
         environ = {"PATH": f"{path}:{_SYSTEM}" if path else _SYSTEM, "CNI_PATH": self._path, **environment}

@@ -18,7 +18,6 @@ from sampan_plugins.network.ipvlan.driver import IpvlanDriver
         ({"ipvlan_mode": "l4"}, "requested ipvlan mode 'l4' is not valid, 'l2' mode is the ipvlan driver default"),
         ({"ipvlan_flag": "x"}, "requested ipvlan flag 'x' is not valid, 'bridge' is the ipvlan driver default"),
         ({"parent": "lo"}, "loopback interface is not a valid ipvlan parent link"),
-        ({"macvlan_mode": "bridge"}, "unknown network option 'macvlan_mode' (did you mean 'ipvlan_mode'?)"),
     ],
 )
 def test_what_it_refuses(tmp_path: object, options: dict[str, str], message: str) -> None:

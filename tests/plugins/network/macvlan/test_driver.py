@@ -118,7 +118,6 @@ def test_networks_on_one_parent_have_subnets_of_their_own(driver: MacvlanDriver)
          "received up0.1.2"),
         ({"macvlan_mode": "foo"}, "requested macvlan mode 'foo' is not valid, 'bridge' mode is the macvlan driver "
          "default"),
-        ({"macvlan_mod": "vepa"}, "unknown network option 'macvlan_mod' (did you mean 'macvlan_mode'?)"),
         ({"mtu": "x"}, 'failed to parse mtu value: x (strconv.Atoi: parsing "x": invalid syntax)'),
     ],
 )
