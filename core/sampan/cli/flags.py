@@ -40,7 +40,7 @@ class ArityError(FlagError):
         """Return the complaint in Docker's wording, with the usage line."""
         assert self.ctx is not None
         path = self.ctx.command_path
-        word = "See" if "at least" in self.message else "Run"
+        word = "See" if "at least" in self.message and "at most" not in self.message else "Run"
         return (
             f"{path.split()[0]}: '{path}' {self.message}\n\n{self.ctx.get_usage()}\n\n"
             f"{word} '{path} --help' for more information"

@@ -80,6 +80,8 @@ def carry_out(args: list[str], learned: Learned) -> int:
     """Carry out a command line; return the exit code."""
     if (code := _plain(args)) is not None:
         return code
+    if args[:1] == ["help"]:
+        args = [*args[1:], "--help"]
     gc.set_threshold(20_000)  # importing allocates much and frees nothing: 2 ms of collecting in vain
     from sampan.cli.run import run
 

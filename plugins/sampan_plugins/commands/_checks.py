@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 
 from sampan.errors import InvalidInput
 from sampan.model.container import DeviceLimit, Ulimit, Volume
 
+_LABEL = "[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?"
 _ULIMITS = frozenset((
     "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio",
     "rttime", "sigpending", "stack",
@@ -71,6 +73,15 @@ def address(text: str) -> str:
     if not is_address(text.strip()):
         raise InvalidInput(f"IP address is not correctly formatted: {text}")
     return text.strip()
+
+
+def domain(text: str) -> str:
+    """Return a domain to search, or the dot that means none: labels, not all of them numbers."""
+    name = text.strip()
+    known = len(name) < 255 and re.fullmatch(rf"({_LABEL}\.)*{_LABEL}\.?", name) and re.search("[a-zA-Z]", name)
+    if name != "." and not known:
+        raise InvalidInput(f"{text} is not a valid domain")
+    return name
 
 
 def host(text: str) -> str:

@@ -69,8 +69,8 @@ _INT = Parsed("int", integer)
 _BYTES = Parsed("bytes", _memory)
 _KINDS: dict[str, Any] = {"string": _TEXT, "list": _TEXT, "int": _INT, "bytes": _BYTES}
 _CHECKED = (
-    "env", "label", "stream", "host", "address", "sysctl", "annotation", "ulimit", "mount", "cpus", "uint16", "weight",
-    "bps", "iops", "rule", "gpus", "swappiness",
+    "env", "label", "stream", "host", "address", "domain", "sysctl", "annotation", "ulimit", "mount", "cpus", "uint16",
+    "weight", "bps", "iops", "rule", "gpus", "swappiness",
 )  # fmt: skip
 for _name in _CHECKED:
     _KINDS[_name] = Parsed(_name, _checked(_name))
@@ -106,7 +106,7 @@ _SHARED = (
     ("--dns", "address*", "Ask this DNS server"),
     ("--dns-opt", "string*", ""),
     ("--dns-option", "string*", "Set a DNS option"),
-    ("--dns-search", "string*", "Search this DNS domain"),
+    ("--dns-search", "domain*", "Search this DNS domain"),
     ("--domainname", "string", "Container's NIS domain name"),
     ("--entrypoint", "string", "Run this instead of the image's ENTRYPOINT"),
     ("--env -e", "env*", "Set an environment variable"),

@@ -184,6 +184,7 @@ def test_help_of_top_and_group(sampan):
     assert re.search(r"^  crate +Manage crates$", top, re.M)
     assert re.search(r"^  do +Do as told$", top, re.M)
     assert sampan().stdout == sampan("help").stdout == sampan("-D").stdout == top
+    assert sampan("help", "crate", "do").stdout == sampan("crate", "do", "--help").stdout != ""
     group = "Usage:  sampan crate COMMAND\n\nManage crates\n\nCommands:\n  do  Do as told\n\n"
     assert sampan("crate").stdout.startswith(group)
     assert sampan("crate", "--help").stdout.startswith(group)

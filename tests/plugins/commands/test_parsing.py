@@ -119,6 +119,7 @@ def test_ulimit():
     ("host", "foo", 'bad format for add-host: "foo"'),
     ("host", "foo:bar", 'invalid IP address in add-host: "bar"'),
     ("address", "foo", "IP address is not correctly formatted: foo"),
+    *(("domain", text, f"{text} is not a valid domain") for text in ("a..b", "1.2", "-a", "a_b", "a b", "x" * 255)),
     ("sysctl", "foo", "sysctl 'foo' is not allowed"),
 ])
 def test_value_that_is_none(check, text, message):
@@ -131,6 +132,7 @@ def test_values():
     assert _checks.cpus("1.5") == 1_500_000
     assert _checks.host("a:1.2.3.4") == _checks.host("a=1.2.3.4") == "a:1.2.3.4"
     assert _checks.host("a:::1") == "a:::1"
+    assert [_checks.domain(text) for text in (".", "a-b.1.", " x ")] == [".", "a-b.1.", "x"]
 
 
 def test_limits_of_devices():
