@@ -127,24 +127,6 @@ def test_volumes_are_pruned_where_that_is_asked_for(sampan):
     assert sampan.run("volume", "ls", "-q").splitlines() == sorted((kept, "named"))
 
 
-def test_completion(sampan):
-    sampan.run("create", "--net=none", "--name", "crab", "bb:1")
-
-    def completed(*words):
-        told = {"_SAMPAN_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
-        return sampan.run(env=told).split()
-
-    assert completed("sampan", "history", "b") == ["plain,bb:1"]
-    assert completed("sampan", "rm", "-f", "c") == ["plain,crab"]
-    assert completed("sampan", "inspect", '""') == [
-        "plain,crab", "plain,bb:1", "plain,bridge", "plain,host", "plain,none"]
-    assert completed("sampan", "image", "pru") == ["plain,prune"]
-    assert completed("sampan", "images", "--tr") == ["plain,--tree"]
-    for shell in ("bash", "zsh", "fish"):
-        assert "_SAMPAN_COMPLETE" in sampan.run("completion", shell)
-    assert sampan.fails("completion", "ksh") == 'unknown shell "ksh": must be one of "bash", "fish", "zsh"'
-
-
 def test_removing_an_image_while_containers_of_it_are_made(sampan):
     runs = [sampan.popen("run", "--rm", "--net=none", "bb:1", "echo", "ran") for _ in range(4)]
     removal = sampan.popen("rmi", "-f", "bb:1")

@@ -11,7 +11,7 @@ import click
 from sampan.cli import layout
 from sampan.cli.context import Context
 from sampan.cli.flags import FlagError, Flags, check_arity, spelling
-from sampan.cli.names import complete_operands
+from sampan.cli.names import complete_names
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _WORDS = {"text": "string", "integer": "int", "float": "float", "boolean": "", "path": "string", "filename": "string"}
@@ -33,7 +33,7 @@ class Command(click.Command):
         params = self.get_params(ctx)
         flags = Flags(params, interspersed=ctx.allow_interspersed_args)
         try:
-            words = flags.canonical(args)
+            words = flags.canonical(args, lenient=ctx.resilient_parsing)
             help_option = self.get_help_option(ctx)
             asked = help_option is not None and help_option.name in flags.given
             if not asked and not ctx.resilient_parsing:
@@ -83,7 +83,7 @@ def command(name: str | None = None, *, failure: int = 1, interspersed: bool = T
     def decorate(function: Callable[..., Any]) -> Command:
         made = click.command(name, cls=Command, failure=failure, interspersed=interspersed, **more)(function)
         assert isinstance(made, Command)
-        complete_operands(made)
+        complete_names(made)
         return made
 
     return decorate

@@ -60,10 +60,11 @@ class Flags:
             if isinstance(param, click.Option):
                 self.by_name.update((name, param) for name in param.opts)
 
-    def canonical(self, args: Sequence[str], *, operands: bool = True) -> list[str]:
+    def canonical(self, args: Sequence[str], *, operands: bool = True, lenient: bool = False) -> list[str]:
         """Return ``args`` as ``--flag=value`` words, ``--`` and the operands. Raises FlagError.
 
         Without ``operands`` there is no ``--``, as the words after a group's flags are its command and that one's.
+        ``lenient`` passes over what is wrong, as a line that is still being typed may be.
         """
         rest = list(args)
         while rest:
@@ -71,10 +72,12 @@ class Flags:
             if word == "--":
                 self.operands += rest
                 break
-            if word.startswith("--"):
-                self._long(word, rest)
-            elif word.startswith("-") and word != "-":
-                self._shorthands(word, rest)
+            if word.startswith("-") and word != "-":
+                try:
+                    (self._long if word.startswith("--") else self._shorthands)(word, rest)
+                except FlagError:
+                    if not lenient:
+                        raise
             else:
                 self.operands.append(word)
                 if not self.interspersed:

@@ -9,6 +9,7 @@ import click
 from sampan.cli import overview
 from sampan.cli.context import Context, warn
 from sampan.cli.flags import FlagError, Flags
+from sampan.cli.names import Names
 
 
 class UnknownCommand(click.UsageError):
@@ -66,7 +67,7 @@ class Group(click.Group):
         """Read the flags before the command's name. Raises FlagError."""
         flags = Flags(self.get_params(ctx), interspersed=False)
         try:
-            return super().parse_args(ctx, flags.canonical(args, operands=False))
+            return super().parse_args(ctx, flags.canonical(args, operands=False, lenient=ctx.resilient_parsing))
         except FlagError as error:
             error.ctx = ctx
             raise
@@ -100,10 +101,10 @@ def root() -> Group:
         click.Option(["--config"]),
         click.Option(["--debug", "-D"], is_flag=True),
         click.Option(["--log-level", "-l"]),
-        click.Option(["--registry-driver"]),
+        click.Option(["--registry-driver"], type=Names("registries")),
         click.Option(["--root"]),
         click.Option(["--run-root"]),
-        click.Option(["--storage-driver"]),
+        click.Option(["--storage-driver"], type=Names("storage")),
         click.Option(["--version", "-v"], is_flag=True),
     ]
     return Root(params=options, name="sampan")
