@@ -19,7 +19,7 @@ _USES = {
     "commands": "    sampan {{words}}",
     "registries": 'In `sampan.toml`, `registry = "{{point}}"` makes it the client that images are pulled with.',
     "storage": "    sampan --storage-driver {{point}} run --rm busybox true",
-    "network": "    sampan network create --driver {{point}} some-net",
+    "network": "    sampan run --rm --network {{point}} busybox ip link",
     "formats": "    sampan export --format-driver {{point}} CONTAINER > FILE",
     "runtimes": "    sampan run --rm --runtime {{point}} busybox true",
     "logs": "    sampan run --rm --log-driver {{point}} busybox true",
