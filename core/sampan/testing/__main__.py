@@ -13,6 +13,7 @@ import pytest
 
 from sampan.contracts.format import ImageFormat, RootfsFormat
 from sampan.errors import SampanError, Unsupported
+from sampan.model import reference as references
 from sampan.testing.asking import Asked, Request
 
 _SUITES = {
@@ -41,6 +42,10 @@ def _suites(asked: Asked) -> list[str]:
     """Return the suites for what the plugin is. Raises what opening it raises, and Unsupported for what has none."""
     request = asked.request
     if request.slot == "registries":
+        if request.image:
+            image = references.parse(request.image)
+            with asked.repository(image.repository) as registry:
+                registry.manifest(image.version)  # or else all would fail, for no fault of the client's
         return [*(["Pull"] if request.image else []), *(["Push"] if request.push else [])]
     if request.slot != "formats":
         return _SUITES[request.slot]

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import msgspec
 import pytest
 
-from sampan.config import Settings
+from sampan.config import RegistryHost, Settings
+from sampan.contracts.registry import Registry
 from sampan.plugin.manager import Plugins
-from sampan.testing.plugin import opened
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +37,7 @@ class Asked:
         """Return this."""
         return self
 
-    def open(self, where: Path) -> Any:
-        """Open the plugin's driver on directories below ``where``."""
-        return opened(self.plugins, self.request.slot, self.request.name, where)
+    def repository(self, repository: str) -> Registry:
+        """Open a repository, ``host/path``, as the configuration says."""
+        host = self.request.settings.registries.get(repository.partition("/")[0], RegistryHost())
+        return self.plugins.open_registry(self.request.name, repository, host)

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from sampan.config import RegistryHost, Settings
-from sampan.contracts.registry import Registry
+from sampan.config import Settings
 from sampan.model import reference as references
 from sampan.model.network import Network
 from sampan.plugin.manager import Plugins
@@ -117,7 +116,7 @@ class TestPull(registry.RegistrySuite):
         image = references.parse(asked.request.image)
         missing = f"{image.repository}-{os.urandom(6).hex()}"
         return registry.Subject(
-            lambda: _repository(asked, image.repository), image.version, lambda: _repository(asked, missing))
+            lambda: asked.repository(image.repository), image.version, lambda: asked.repository(missing))
 
 
 class TestPush(registry.PushSuite):
@@ -127,9 +126,4 @@ class TestPush(registry.PushSuite):
     def subject(self, asked: Asked) -> registry.PushSubject:
         host, _, path = f"{asked.request.push.rstrip('/')}/{os.urandom(6).hex()}".partition("/")
         return registry.PushSubject(
-            lambda word: _repository(asked, f"{host}/{path}/{word}"), lambda word: f"{path}/{word}")
-
-
-def _repository(asked: Asked, repository: str) -> Registry:
-    host = asked.request.settings.registries.get(repository.partition("/")[0], RegistryHost())
-    return asked.plugins.open_registry(asked.request.name, repository, host)
+            lambda word: asked.repository(f"{host}/{path}/{word}"), lambda word: f"{path}/{word}")

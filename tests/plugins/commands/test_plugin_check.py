@@ -72,6 +72,8 @@ def test_a_registry_client_is_checked_on_a_registry(
     where = ["--image", f"{registry.address}/check/image:1", "--push", f"{registry.address}/check"]
     done = run(check, "registries/distribution", *where, "-k", "tag or mount or unknown")
     assert done.code == 0 and " passed" in done.out, done
+    done = run(check, "registries/distribution", "--image", f"{registry.address}/check/nothing:1")
+    assert done.code == 1 and done.err.startswith("Error: ") and "nothing" in done.err and done.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(("words", "message"), [
