@@ -44,8 +44,13 @@ class KillsUnasked(NativeRuntime):
 
 
 class ForgetsToRemove(NativeRuntime):
+    forgotten = ""
+
     def delete(self, container, *, force=False):
-        pass
+        self.forgotten = container
+
+    def close(self):
+        super().delete(self.forgotten, force=True)  # so that this test leaves nothing
 
 
 class DoesNotConfine(NativeRuntime):
