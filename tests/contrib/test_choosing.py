@@ -46,6 +46,9 @@ def test_a_driver_that_was_removed_is_missed_only_where_it_is_needed(sampan: Sam
     assert 'no storage driver named "copies"' in sampan.fails("rm", "box")
     assert sampan.run("run", "--rm", "bb:1", "echo", "hello") == "hello"
     assert sampan.run("inspect", "-f", "{{.Driver}}", "box") == "copies"
+    sizes = sampan.result("ps", "-as", "--format", "{{.Names}} {{.Size}}")
+    assert (sizes.returncode, sizes.stdout) == (0, b"box 0B (virtual 0B)\n")
+    assert sizes.stderr.startswith(b'WARNING: the size of container box is not known: no storage driver named "copies"')
     sampan.environ["PYTHONPATH"] = site
     sampan.run("ps", "-aq")
     assert sampan.run("ps", "-aq") == ""  # what was to be removed is

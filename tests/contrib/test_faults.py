@@ -106,3 +106,28 @@ def test_one_that_cannot_even_undo_holds_up_nothing_and_is_asked_again(
     source.write_text(_fails(module, contract, hook))
     faulty.run("ps", "-aq")
     assert faulty.run("ps", "-aq") == ""
+
+
+_ODD = {
+    "storage": ("mounts", "--storage-driver", "overlay2.driver", "OverlayDriver", "root"),
+    "network": ("connect", "--network", "none.driver", "NoneDriver", ""),
+    "runtimes": ("create", "--runtime", "native.driver", "NativeRuntime", "run_root, {}"),
+}
+"""For each slot a method that answers what it should not, and otherwise a bundled driver."""
+
+
+@pytest.mark.parametrize("slot", list(_ODD))
+def test_an_answer_of_the_wrong_type_is_the_plugins_fault(faulty: Sampan, slot: str, tmp_path: Path) -> None:
+    method, flag, module, driver, arguments = _ODD[slot]
+    answer = "['odd']" if slot == "storage" else "None"
+    hook = "sampan_open_" + slot.removesuffix("s")
+    (tmp_path / f"faulty_{slot}_fails.py").write_text(
+        f"from sampan import hookimpl\nfrom sampan_plugins.{slot}.{module} import {driver}\n"
+        f"class Odd({driver}):\n    def {method}(self, *words, **named): return {answer}\n"
+        f"@hookimpl\ndef {hook}({arguments.replace(', {}', '')}): return Odd({arguments})\n"
+    )
+    others = () if slot == "network" else _NET
+    line = faulty.fails("run", "--rm", *others, flag, "fails", "bb:1", code=125)
+    odd = "str" if slot == "storage" else "NoneType"
+    assert line.startswith(f"plugin {slot}/fails (acme-{slot} 1.0) returned {odd} from {method}, which is no ")
+    assert faulty.run("ps", "-aq") == ""

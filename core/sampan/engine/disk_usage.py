@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from sampan import naive
-from sampan.errors import NotFound
+from sampan.errors import NotFound, SampanError
 from sampan.model.container import Container
 from sampan.model.digest import Digest
 from sampan.model.disk_usage import ContainerSize, ContainerUsage, DiskUsage, ImageUsage
@@ -38,7 +38,11 @@ def of_images(engine: Engine, images: Iterable[Image]) -> list[ImageUsage]:
 
 def container_size(engine: Engine, container: Container) -> ContainerSize:
     """Return what a container has written, and its whole root file system, in bytes of file content."""
-    driver = engine.storage(container.storage_driver)
+    try:
+        driver = engine.storage(container.storage_driver)
+    except SampanError as error:
+        engine.plugins.warn(f"the size of container {container.name} is not known: {error}")
+        return ContainerSize(0, 0)
     try:
         own, parent = naive.usage(driver, container.id).size, driver.stat(container.id).parent
     except NotFound:

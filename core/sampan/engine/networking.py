@@ -193,7 +193,8 @@ def connect(
     """Connect a container's sandbox to a network, and ``publish`` its ports by it; the default routes stay."""
     _, network = wire
     request = _request(container, wire, os.urandom(32).hex(), publish=publish)
-    endpoint = engine.network(network.driver).connect(network, sandbox, request)
+    found = engine.network(network.driver).connect(network, sandbox, request)
+    endpoint = engine.plugins.answer("network", network.driver, "connect", found, Endpoint)
     return msgspec.structs.replace(endpoint, id=request.id)
 
 

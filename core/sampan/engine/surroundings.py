@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from sampan.contracts.runtime import Started
 from sampan.engine import bundle, networking, rendezvous, sharing, volume_use
 from sampan.engine.naming.service import NameService
 from sampan.engine.shortage import Shortage
@@ -13,6 +15,7 @@ from sampan.engine.streams import Streams
 from sampan.engine.worker import Worker
 from sampan.kernel import mount, namespaces, netns
 from sampan.model.container import Container
+from sampan.model.mount import Mount
 from sampan.model.network import Endpoint
 
 if TYPE_CHECKING:
@@ -73,7 +76,8 @@ class Surroundings:
         if connecting is not None:
             self.endpoints = connecting.result()
         draft.finish(self.endpoints, size, named=named)
-        streams.begin(engine.runtime(container.runtime).create(container.id, place, streams.stdio()))
+        made = engine.runtime(container.runtime).create(container.id, place, streams.stdio())
+        streams.begin(engine.plugins.answer("runtimes", container.runtime, "create", made, Started))
         self.shortage.watch()
         return streams
 
@@ -135,8 +139,10 @@ class Surroundings:
         namespaces.create(namespaces.flag("mount"))
         mount.mount("none", "", "/", ("rslave",))
         os.makedirs(f"{place}/rootfs", mode=0o700, exist_ok=True)
-        storage = self._engine.storage(self._container.storage_driver)
-        mount.mount_all(storage.mounts(self._container.id), f"{place}/rootfs")
+        name, answer = self._container.storage_driver, self._engine.plugins.answer
+        found = self._engine.storage(name).mounts(self._container.id)
+        answer("storage", name, "mounts", found, Sequence)  # type: ignore[type-abstract]  # only compared with
+        mount.mount_all([answer("storage", name, "mounts", one, Mount) for one in found], f"{place}/rootfs")
 
     def _log_options(self) -> tuple[dict[str, str], dict[str, str]]:
         """Return the options that are the log driver's, and what others say is to be kept with every line."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import _thread  # threading costs a millisecond more and the lock is this one
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sampan.errors import NotFound, PluginFault, SampanError
 from sampan.plugin import culprits, deadline, index, slots
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from sampan.contracts.volume import VolumeDriver
     from sampan.model.container import Container
     from sampan.model.runtime_spec import Spec
+
+_T = TypeVar("_T")
 
 
 class Plugins:
@@ -189,6 +191,17 @@ class Plugins:
             if fault is None:
                 raise
             raise fault from error
+
+    def answer(self, slot: str, name: str, method: str, found: object, kind: type[_T]) -> _T:
+        """Return what a driver's method answered. Raises PluginFault, which names its plugin, for another kind."""
+        if isinstance(found, kind):
+            return found
+        got, label = type(found).__qualname__, self.find(slot, name).label
+        raise PluginFault(f"plugin {label} returned {got} from {method}, which is no {kind.__qualname__}")
+
+    def warn(self, line: str) -> None:
+        """Tell the user what a plugin keeps from being done, where the rest goes on without it."""
+        self._warn(line)
 
     # Events
 
