@@ -101,7 +101,7 @@ class Draft:
         names = networking.full_names(self._container, sandboxed=not self._shares_network)
         inherited = _host_hosts() if self._shares_network else ""
         addresses = [address for one in endpoints for address in (one.address, one.address6) if address]
-        gateway = next((one.gateway for one in endpoints if one.gateway), "")
+        gateway = next(filter(None, (one.router(ipv6=False) for one in endpoints)), "")
         others = links.hosts(self._linked)
         hosts = hostfiles.hosts(addresses, names, spec.extra_hosts, gateway, inherited, others)
         resolv_conf = hostfiles.resolv_conf_of(spec, endpoints, named=named, reaches_host=self._shares_network)

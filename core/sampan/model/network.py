@@ -142,3 +142,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     mac: str = ""
     nameservers: tuple[str, ...] = ()
     ports: tuple[PortMapping, ...] = ()
+
+    def router(self, *, ipv6: bool) -> str:
+        """Return the gateway of a family as far as it is somebody's address."""
+        gateway = self.gateway6 if ipv6 else self.gateway
+        return "" if gateway in ("0.0.0.0", "::") else gateway

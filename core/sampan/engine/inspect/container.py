@@ -272,12 +272,12 @@ def _network(connection: Connection, endpoint: Endpoint) -> dict[str, Any]:
 def _addresses(endpoint: Endpoint) -> dict[str, Any]:
     return {
         "EndpointID": endpoint.id,
-        "Gateway": endpoint.gateway,
+        "Gateway": endpoint.router(ipv6=False),
         "GlobalIPv6Address": endpoint.address6,
         "GlobalIPv6PrefixLen": endpoint.prefix6,
         "IPAddress": endpoint.address,
         "IPPrefixLen": endpoint.prefix,
-        "IPv6Gateway": endpoint.gateway6,
+        "IPv6Gateway": endpoint.router(ipv6=True),
         "MacAddress": endpoint.mac,
     }
 
