@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sampan import hookimpl
 from sampan.errors import InvalidInput, NotFound
-from sampan.model.container import Container
-from sampan.model.runtime_spec import Mount, Spec
+
+if TYPE_CHECKING:  # every command imports its extensions, and few of them know what a spec is
+    from sampan.model.container import Container
+    from sampan.model.runtime_spec import Spec
 
 ALWAYS = "/etc/ssl/certs/ca-certificates.crt"  # Debian, Alpine, Arch
 PLACES = (
@@ -42,6 +44,8 @@ class CorporateCa:
             return
         if not os.path.isfile(self._bundle):
             raise NotFound(f"no CA bundle {self._bundle}", "see SAMPAN_CA_BUNDLE and extensions/corporate-ca")
+        from sampan.model.runtime_spec import Mount
+
         taken = {mount.destination for mount in spec.mounts}
         root = spec.root.path if spec.root else ""
         for place in PLACES:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -37,6 +36,8 @@ class Trace:
         """Begin with a command, if it is to be traced."""
         self.spool = ""
         if os.environ.get("SAMPAN_TRACE"):
+            import tempfile  # here, for every command imports its extensions
+
             self._owner, self._command = os.getpid(), f"sampan {command.replace('.', ' ')}"
             handle, self.spool = tempfile.mkstemp(prefix="sampan-trace-")
             os.close(handle)
