@@ -40,11 +40,14 @@ def look(engine: Engine) -> Iterator[Suspicion]:
 
 
 def _check_content(engine: Engine, known: Survey, container: Container) -> Iterator[Suspicion]:
-    problem = _fault(engine, known, container)
-    if problem:
+    problem, remedy = "", f"what it wrote cannot be had: sampan rm -f {container.name}"
+    try:
+        engine.storage(container.storage_driver)
+    except (SampanError, OSError) as error:
+        problem, remedy = f"cannot be read: {reason(error)}", "install or enable the storage driver that has it"
+    if problem := problem or _fault(engine, known, container):
         yield Suspicion(
-            kind="container", name=container.name, problem=f"its writable layer {problem}",
-            remedy=f"what it wrote cannot be had: sampan rm -f {container.name}",
+            kind="container", name=container.name, problem=f"its writable layer {problem}", remedy=remedy
         )
     directory = engine.layout.container(container.id)
     if not os.path.isdir(directory):

@@ -152,7 +152,7 @@ def _endpoints(engine: Engine) -> Iterator[Suspicion]:
         except (SampanError, OSError) as error:
             yield Suspicion(
                 kind="network", name=network.name, problem=f"cannot be opened: {reason(error)}",
-                remedy=getattr(error, "hint", None) or "what it holds cannot be checked",
+                remedy="what it holds cannot be checked; install or enable it",
             )
             continue
         known = survey(engine.store)
