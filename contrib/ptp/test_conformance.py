@@ -7,6 +7,8 @@ from sampan.testing.network import NetworkDriverSuite
 
 
 class TestPointToPoint(NetworkDriverSuite):
+    crowd = 40  # each connection takes it several messages by way of a library
+
     @pytest.fixture
     def make(self):
         return lambda root, run_root: (PointToPoint(run_root), Network(id="ptp", name="ptp", driver="ptp"))

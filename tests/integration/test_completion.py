@@ -2,8 +2,11 @@
 
 import os
 import sys
+from pathlib import Path
 
 from tests.integration.sampan import Terminal
+
+COMPLETIONS = Path(__file__).parents[2] / "contrib/completions"
 
 
 def test_completion(sampan):
@@ -23,8 +26,8 @@ def test_completion(sampan):
     assert completed("sampan", "--storage-driver", "v") == ["plain,vfs"]
     sampan.run("volume", "create", "crate")
     assert completed("sampan", "volume", "rm", "cr") == ["plain,crate"]
-    for shell in ("bash", "zsh", "fish"):
-        assert "_SAMPAN_COMPLETE" in sampan.run("completion", shell)
+    for shell, name in (("bash", "sampan.bash"), ("zsh", "_sampan"), ("fish", "sampan.fish")):
+        assert sampan.run("completion", shell).strip() == (COMPLETIONS / name).read_text().strip()
     assert sampan.fails("completion", "ksh") == 'unknown shell "ksh": must be one of "bash", "fish", "zsh"'
 
 

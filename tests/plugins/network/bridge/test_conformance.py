@@ -17,6 +17,8 @@ class TestBridge(NetworkDriverSuite):
 
 
 class TestBridgeWithoutFirewall(NetworkDriverSuite):
+    crowd = 20  # addresses are lent the same way
+
     @pytest.fixture
     def make(self) -> Make:
         network = Network(id="bridge", name="bridge", driver="bridge")
