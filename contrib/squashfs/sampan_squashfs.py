@@ -29,7 +29,8 @@ class Squashfs(RootfsFormat):
     def write(self, rootfs: str, out: BinaryIO) -> None:
         with tempfile.TemporaryDirectory() as scratch:
             image = f"{scratch}/image"
-            _run("mksquashfs", [rootfs, image, "-comp", "zstd", "-no-progress", "-quiet"], OutOfSpace)
+            options = ["-comp", "zstd", "-mkfs-time", "0", "-no-progress", "-quiet"]
+            _run("mksquashfs", [rootfs, image, *options], OutOfSpace)
             with open(image, "rb") as file:
                 shutil.copyfileobj(file, out, 1 << 20)
 
