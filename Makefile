@@ -42,7 +42,7 @@ types: $(VENV)/developed
 
 unit: $(VENV)/developed
 	$(BIN)/python -m compileall -q core plugins
-	$(BIN)/pytest -n 3
+	$(BIN)/pytest -n 3 --dist worksteal
 
 reference: $(VENV)/developed  ## write docs/reference anew from the commands and the engine
 	$(BIN)/python contrib/docs/reference.py

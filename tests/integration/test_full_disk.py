@@ -36,10 +36,14 @@ class Disk:
             size = os.statvfs(self.directory).f_bavail * os.statvfs(self.directory).f_frsize - free
             try:
                 os.posix_fallocate(file.fileno(), 0, max(size, 1))
-                while not free:
-                    file.write(bytes(KB))  # its own records took less than was thought
             except OSError:
-                return
+                pass  # its own records took more than was thought
+            for piece in (64 * KB, KB):
+                try:
+                    while not free:
+                        file.write(bytes(piece))
+                except OSError:
+                    pass
 
     def empty(self) -> None:
         self._filler.unlink(missing_ok=True)
