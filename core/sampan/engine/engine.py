@@ -132,19 +132,15 @@ class Engine(Images, Registries, Archives, Containers, Running, Networks, Volume
             self._volumes[name] = self.plugins.open_volumes(name, self.layout.volumes(name))
         return self._volumes[name]
 
-    def disown(self) -> None:
-        """Forget what a fork must not share (the database, open drivers); they are opened anew when next used."""
-        self._store = None
-        self._storage, self._networks, self._runtimes, self._volumes = {}, {}, {}, {}
-
     def close(self) -> None:
-        """Close drivers and store."""
+        """Close drivers and store; they are opened anew when next used."""
         for opened in (self._storage, self._networks, self._runtimes, self._volumes):
             for driver in opened.values():
                 driver.close()
         if self._store is not None:
             self._store.close()
-        self.disown()
+        self._store = None
+        self._storage, self._networks, self._runtimes, self._volumes = {}, {}, {}, {}
 
     def __enter__(self) -> Engine:
         return self
